@@ -1,0 +1,1 @@
+"""The device side: sound in, labelled events out. Needs numpy and ONNX Runtime, never torch."""

@@ -1,0 +1,131 @@
+"""The values that flow through the pipeline, and the Protocols of its exchangeable parts.
+
+Time inside the core is an integer count of samples since the start of the stream, at the encoder's sample
+rate. Seconds appear in settings and in what people read; UTC only in `daemon.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples: TypeAlias = NDArray[np.float32]
+"""(n_samples,) float32 mono in [-1, 1]."""
+LogMel: TypeAlias = NDArray[np.float32]
+"""(n_frames, n_mels) float32, in the unit that the `LogMelSpec` names."""
+Embedding: TypeAlias = NDArray[np.float32]
+"""(embedding_dim,) float32, unit L2 norm."""
+Scores: TypeAlias = NDArray[np.float32]
+"""(n_labels,) float32 cosine in [-1, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class AudioBlock:
+    """Consecutive samples of a stream, at the encoder's sample rate.
+
+    Attributes:
+        samples: (n_samples,) float32 mono in [-1, 1]; any length.
+        start_sample: position of the first sample in the stream. A jump against the end of the block before
+            means that audio was lost.
+        captured_unix_s: when the first sample was captured, in seconds of Unix time; None for a file.
+    """
+
+    samples: Samples
+    start_sample: int
+    captured_unix_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A stretch of the stream of the encoder's window length.
+
+    Attributes:
+        samples: (window_length,) float32 mono in [-1, 1].
+        start_sample: position of its first sample in the stream.
+    """
+
+    samples: Samples
+    start_sample: int
+
+    @property
+    def end_sample(self) -> int:
+        """Position just behind its last sample."""
+        return self.start_sample + len(self.samples)
+
+
+@dataclass(frozen=True)
+class SoundEvent:
+    """A label's sound began or ended. Emitted by the core, so in samples and without UTC.
+
+    Attributes:
+        kind: "onset" when the event is confirmed, "offset" when it is over.
+        number: counts events of this stream from 1; an offset carries the number of its onset.
+        label: the label's name in the bundle.
+        score: cosine in [-1, 1]: at onset the best score so far, at offset the best of the whole event.
+        threshold: the label's on-threshold.
+        onset_sample: start of the last hop of the earliest supporting window.
+        offset_sample: None at onset; at offset, end of the first hop of the last window that held.
+    """
+
+    kind: Literal["onset", "offset"]
+    number: int
+    label: str
+    score: float
+    threshold: float
+    onset_sample: int
+    offset_sample: int | None = None
+
+
+class Encoder(Protocol):
+    """Turns a window's log-mel into its embedding."""
+
+    def encode(self, log_mel: LogMel) -> Embedding:
+        """Embed one window.
+
+        log_mel: (n_frames, n_mels) float32.
+        Returns: (embedding_dim,) float32, unit L2 norm.
+        Raises: EncoderError if the graph yields a non-finite value.
+        """
+        ...
+
+
+class AudioSource(Protocol):
+    """Yields blocks until the sound ends, or for ever. Used as a context manager: opened on entry."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: a file's name, a microphone's name."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """A live source drops and counts when it is read too slowly; a finite one waits and loses nothing."""
+        ...
+
+    @property
+    def dropped_samples(self) -> int:
+        """Samples lost so far, at the encoder's sample rate."""
+        ...
+
+    def __enter__(self) -> AudioSource:
+        """Open it. Raises: AudioSourceError."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Close it; safe to call twice."""
+        ...
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        """Blocks in order of time. Raises: AudioSourceError when the source fails."""
+        ...
+
+    def stop(self) -> None:
+        """Make `blocks()` end soon. Callable from a signal handler or another thread."""
+        ...

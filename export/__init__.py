@@ -1,0 +1,1 @@
+"""The workstation side: makes the bundles that `edge` runs, and measures them."""
