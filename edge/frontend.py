@@ -7,7 +7,7 @@ was trained on is recorded in its bundle as a `LogMelSpec` and never guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +93,13 @@ CLAP_UNFUSED = LogMelSpec(
     48000, 1024, 1024, 480, 64, 50.0, 14000.0, "slaney", "slaney", "power_db", 1e-10, centred=True
 )
 """LAION-CLAP without fusion: torchlibrosa's front end, inside the model."""
-CLAP_FUSED = LogMelSpec(48000, 1024, 1024, 480, 64, 50.0, 14000.0, "htk", "none", "power_db", 1e-10, centred=True)
+CLAP_FUSED = LogMelSpec(
+    48000, 1024, 1024, 480, 64, 50.0, 14000.0, "htk", "none", "power_db", 1e-10, centred=True
+)
 """LAION-CLAP with fusion: torchaudio's front end."""
-STARTER = LogMelSpec(16000, 512, 400, 160, 64, 125.0, 7500.0, "htk", "none", "magnitude_ln", 1e-3, centred=False)
+STARTER = LogMelSpec(
+    16000, 512, 400, 160, 64, 125.0, 7500.0, "htk", "none", "magnitude_ln", 1e-3, centred=False
+)
 """The built-in bundle's, close to YAMNet's."""
 
 
@@ -156,12 +160,12 @@ class LogMelFrontEnd:
         dtype: float64 shows how much of a difference is rounding; numpy 1 computes its FFT in it anyway.
     """
 
-    def __init__(self, spec: LogMelSpec, dtype: type[np.float32] | type[np.float64] = np.float32) -> None:
+    def __init__(self, spec: LogMelSpec, dtype: type[np.float32 | np.float64] = np.float32) -> None:
         self.spec = spec
         # The periodic window, as scipy.signal.get_window("hann") gives.
         phase = 2.0 * np.pi * np.arange(spec.win_length) / spec.win_length
-        self._taper = (0.5 - 0.5 * np.cos(phase)).astype(dtype)
-        self._filters = mel_filterbank(spec).astype(dtype)
+        self._taper: NDArray[Any] = (0.5 - 0.5 * np.cos(phase)).astype(dtype)
+        self._filters: NDArray[Any] = mel_filterbank(spec).astype(dtype)
         self._dtype = dtype
 
     def padded(self, clip: Samples) -> Samples:
@@ -175,16 +179,18 @@ class LogMelFrontEnd:
         Returns: (len(starts), n_mels) float32.
         """
         spec = self.spec
-        frames = np.lib.stride_tricks.sliding_window_view(padded, spec.win_length)[starts] * self._taper
+        frames: NDArray[Any] = (
+            np.lib.stride_tricks.sliding_window_view(padded, spec.win_length)[starts] * self._taper
+        )
         spectrum = np.fft.rfft(frames, spec.n_fft)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        power: NDArray[Any] = np.square(spectrum.real) + np.square(spectrum.imag)
         if spec.log == "power_db":
             mel = power.astype(self._dtype, copy=False) @ self._filters
             log_mel = 10.0 * np.log10(np.maximum(mel, spec.log_offset))
         else:
             mel = np.sqrt(power).astype(self._dtype, copy=False) @ self._filters
             log_mel = np.log(mel + spec.log_offset)
-        return log_mel.astype(np.float32, copy=False)
+        return np.asarray(log_mel, np.float32)
 
     def __call__(self, clip: Samples) -> LogMel:
         """Compute all frames.
@@ -199,9 +205,9 @@ class LogMelFrontEnd:
 class StreamingLogMel:
     """Log-mel of successive windows, computing only the frames that a hop adds.
 
-    A frame depends on its samples alone, so one that the window before held already is taken from there. Those
-    that touch a reflected end or a seam of repeat-padding are other samples in each window and are computed
-    anew; so is everything after a window that is not exactly a hop later (a gap, a window gated as quiet).
+    A frame depends on its samples alone, so one that the window before held already is taken from there.
+    Those that touch a reflected end or a seam of repeat-padding are other samples in each window and are
+    computed anew; so is everything after a window that is not exactly a hop later (a gap, a window gated as quiet).
     Equal to `LogMelFrontEnd` of the fitted window to 1e-5.
 
     Args:
@@ -225,9 +231,7 @@ class StreamingLogMel:
         # reuse[t] is the frame of the window before that has the same samples as frame t of this one.
         reuse = np.array([at_offset.get(int(o) + window_hop, -1) if o >= 0 else -1 for o in offsets], np.intp)
         # Frames that repeat one another within a window are computed once; `copies` maps the others to it.
-        self._first = np.array(
-            [at_offset[int(o)] if o >= 0 else t for t, o in enumerate(offsets)], np.intp
-        )
+        self._first = np.array([at_offset[int(o)] if o >= 0 else t for t, o in enumerate(offsets)], np.intp)
         distinct = self._first == np.arange(len(offsets))
         self._reused = np.flatnonzero(distinct & (reuse >= 0))
         self._reused_from = reuse[self._reused]

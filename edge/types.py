@@ -112,7 +112,7 @@ class AudioSource(Protocol):
         """Samples lost so far, at the encoder's sample rate."""
         ...
 
-    def __enter__(self) -> AudioSource:
+    def __enter__(self) -> AudioSource:  # noqa: PYI034 - wrapping sources may return what they wrap
         """Open it. Raises: AudioSourceError."""
         ...
 

@@ -1,0 +1,229 @@
+"""The pure pipeline: blocks of a stream in, onsets and offsets of the labels listened for out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import ConfigError
+from edge.frontend import LogMelSpec, Padding, StreamingLogMel
+from edge.scoring import PrototypeSet, rivals_of, scores
+from edge.signal_check import Fault, check
+from edge.stream_time import whole_samples
+from edge.trigger import Trigger, TriggerRule
+from edge.types import AudioBlock, Encoder, Scores, SoundEvent, Window
+from edge.windowing import Windower
+
+WindowState = Literal["scored", "quiet"] | Fault
+LEVEL_STRETCH_S = 0.1
+"""A window is as loud as its loudest stretch of this length: short sounds pass the gate."""
+
+
+@dataclass(frozen=True)
+class RecognizerSettings:
+    """How the stream is cut and measured. The bundle says all of it but the hop and the gate.
+
+    Attributes:
+        log_mel: the front end that the encoder was trained on.
+        window_s: seconds of sound in a window.
+        clip_s: seconds that the encoder takes; a shorter window is padded to it.
+        hop_s: seconds between the starts of windows.
+        padding: how a shorter window is padded.
+        gate_dbfs: a window whose level is below this is not embedded; -inf lets all pass.
+    """
+
+    log_mel: LogMelSpec
+    window_s: float
+    clip_s: float
+    hop_s: float
+    padding: Padding
+    gate_dbfs: float
+
+    def __post_init__(self) -> None:
+        """Raises: ConfigError, naming the setting that is out of range or not a whole number of samples."""
+        if not self.window_hop >= 1:
+            raise ConfigError("hop_s must be above 0")
+        if not self.window_hop <= self.window_length:
+            raise ConfigError(
+                f"hop_s {self.hop_s:g} is longer than the window of {self.window_s:g} s: lower it"
+            )
+        if not self.window_length <= self.clip_length:
+            raise ConfigError(
+                f"window_s {self.window_s:g} is longer than the {self.clip_s:g} s that the encoder takes"
+            )
+        if self.padding not in get_args(Padding):
+            raise ConfigError(f"padding must be one of {', '.join(get_args(Padding))}, not {self.padding!r}")
+        if math.isnan(self.gate_dbfs):
+            raise ConfigError("gate_dbfs must be a level in dBFS such as -60, not nan")
+
+    @property
+    def window_length(self) -> int:
+        """Samples of a window."""
+        return whole_samples(self.window_s, self.log_mel.sample_rate_hz, "window_s")
+
+    @property
+    def clip_length(self) -> int:
+        """Samples that the encoder takes."""
+        return whole_samples(self.clip_s, self.log_mel.sample_rate_hz, "clip_s")
+
+    @property
+    def window_hop(self) -> int:
+        """Samples between windows."""
+        return whole_samples(self.hop_s, self.log_mel.sample_rate_hz, "hop_s")
+
+
+@dataclass(frozen=True, eq=False)
+class WindowReport:
+    """What became of a window.
+
+    Attributes:
+        start_sample: position of its first sample.
+        end_sample: position just behind its last.
+        level_dbfs: of its loudest 0.1 s, see `edge.signal_check.SignalCheck`.
+        state: "scored"; or why it wasn't embedded: "quiet" (under the gate) or a fault of the signal.
+        scores: (n_names,) float32 cosine in the order of the prototypes' names; None unless scored.
+        supporting: the labels listened for that it supports.
+    """
+
+    start_sample: int
+    end_sample: int
+    level_dbfs: float
+    state: WindowState
+    scores: Scores | None
+    supporting: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Listened:
+    trigger: Trigger
+    name_index: int
+    rivals: NDArray[np.intp]
+
+
+class Recognizer:
+    """Turns a stream into events. They are the same however the stream is cut into blocks.
+
+    Args:
+        settings: how the stream is cut and measured.
+        encoder: embeds a window's log-mel.
+        prototypes: of that encoder.
+        rules: for each label listened for, by its name among the prototypes, when its events begin and end.
+        observe: called with each window's report, in order, before the events it brings are returned.
+
+    Raises:
+        ConfigError: if a label of `rules` has no prototype, or a rule's duration isn't whole samples.
+    """
+
+    def __init__(
+        self,
+        settings: RecognizerSettings,
+        encoder: Encoder,
+        prototypes: PrototypeSet,
+        rules: Mapping[str, TriggerRule],
+        observe: Callable[[WindowReport], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._prototypes = prototypes
+        self._observe = observe
+        self._windower = Windower(settings.window_length, settings.window_hop)
+        self._log_mel = self._fresh_log_mel()
+        self._level_stretch = round(LEVEL_STRETCH_S * settings.log_mel.sample_rate_hz)
+        numbers = itertools.count(1)
+        self._listened = [self._listen_for(label, rule, numbers) for label, rule in rules.items()]
+
+    def _listen_for(self, label: str, rule: TriggerRule, numbers: Iterator[int]) -> _Listened:
+        if label not in self._prototypes.names:
+            raise ConfigError(f"there is no prototype for the label {label!r}: listen for one that has")
+        name_index = self._prototypes.names.index(label)
+        rate, hop = self._settings.log_mel.sample_rate_hz, self._settings.window_hop
+        return _Listened(
+            Trigger(label, rule, hop, rate, numbers),
+            name_index,
+            rivals_of(self._prototypes, name_index, rule.rivals),
+        )
+
+    def _fresh_log_mel(self) -> StreamingLogMel:
+        settings = self._settings
+        return StreamingLogMel(
+            settings.log_mel,
+            settings.window_length,
+            settings.clip_length,
+            settings.window_hop,
+            settings.padding,
+        )
+
+    def push(self, block: AudioBlock) -> list[SoundEvent]:
+        """Take a block in.
+
+        A block that doesn't start where the one before ended (audio was lost) ends the open events first.
+
+        Returns: the events it brings, in the order in which their windows end; of one window, in that of
+            `rules`. Events are numbered from 1 for as long as this object lives.
+
+        Raises:
+            EncoderError: if the encoder fails.
+        """
+        is_gap = self._windower.next_sample not in {None, block.start_sample}
+        events = self._end_stretch() if is_gap else []
+        for window in self._windower.push(block):
+            events += self._hear(window)
+        return events
+
+    def flush(self) -> list[SoundEvent]:
+        """End the stream: hear what is left of it and end the open events. A push after this starts another.
+
+        Returns: the events this brings, as `push` does.
+
+        Raises:
+            EncoderError: if the encoder fails.
+        """
+        events = [event for window in self._windower.flush() for event in self._hear(window)]
+        return events + self._end_stretch()
+
+    def _end_stretch(self) -> list[SoundEvent]:
+        # Windows after a jump may happen to stand a hop behind the last: frames of before mustn't be reused.
+        self._log_mel = self._fresh_log_mel()
+        closed = [listened.trigger.close() for listened in self._listened]
+        return [event for event in closed if event is not None]
+
+    def _hear(self, window: Window) -> list[SoundEvent]:
+        signal = check(window.samples, self._level_stretch)
+        is_quiet = signal.level_dbfs < self._settings.gate_dbfs
+        state: WindowState = signal.fault or ("quiet" if is_quiet else "scored")
+        window_scores = None
+        if state == "scored":
+            window_scores = scores(self._encoder.encode(self._log_mel(window)), self._prototypes)
+        events, supporting = self._step(window, window_scores)
+        if self._observe is not None:
+            self._observe(
+                WindowReport(
+                    window.start_sample,
+                    window.end_sample,
+                    signal.level_dbfs,
+                    state,
+                    window_scores,
+                    supporting,
+                )
+            )
+        return events
+
+    def _step(self, window: Window, window_scores: Scores | None) -> tuple[list[SoundEvent], tuple[str, ...]]:
+        events, supporting = [], []
+        for listened in self._listened:
+            score, best_rival = None, -math.inf
+            if window_scores is not None:
+                score = float(window_scores[listened.name_index])
+                best_rival = float(np.max(window_scores[listened.rivals], initial=-math.inf))
+                if listened.trigger.is_supported_by(score, best_rival):
+                    supporting.append(listened.trigger.label)
+            event = listened.trigger.step(window.start_sample, window.end_sample, score, best_rival)
+            if event is not None:
+                events.append(event)
+        return events, tuple(supporting)

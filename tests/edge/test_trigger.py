@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import ConfigError
+from edge.trigger import Trigger, TriggerRule
+from edge.types import SoundEvent
+
+RATE = 100
+HOP = 50
+WINDOW = 250
+RULE = TriggerRule(
+    on_threshold=0.5,
+    off_threshold=0.5,
+    margin=0.0,
+    rivals="background",
+    confirm_s=0.0,
+    within_s=0.0,
+    release_s=0.0,
+    cooldown_s=0.0,
+)
+NO_RIVAL = float("-inf")
+
+
+def make(hop: int = HOP, **changes: float) -> Trigger:
+    return Trigger("dog bark", replace(RULE, **changes), hop, RATE, itertools.count(1))
+
+
+def play(
+    trigger: Trigger,
+    scores: Sequence[float | None],
+    first: int = 0,
+    hop: int = HOP,
+    best_rival: float = NO_RIVAL,
+) -> list[tuple[int, SoundEvent]]:
+    """Events with the index of the window that brought each."""
+    events = []
+    for index, score in enumerate(scores):
+        start = first + index * hop
+        event = trigger.step(start, start + WINDOW, score, best_rival)
+        if event is not None:
+            events.append((index, event))
+    return events
+
+
+def onset_windows(events: list[tuple[int, SoundEvent]]) -> list[int]:
+    return [index for index, event in events if event.kind == "onset"]
+
+
+def test_one_supporting_window_is_an_onset_at_the_start_of_its_last_hop():
+    assert play(make(), [0.1, 0.7]) == [
+        (1, SoundEvent("onset", 1, "dog bark", 0.7, 0.5, onset_sample=50 + WINDOW - HOP))
+    ]
+
+
+def test_the_offset_is_the_end_of_the_first_hop_of_the_last_window_that_held():
+    # A short sound is in every window whose last hop, then first hop, it passes through: six of them here.
+    events = play(make(), [0.1, 0.6, 0.7, 0.9, 0.7, 0.6, 0.5, 0.1])
+    offset = events[1]
+    assert offset[0] == 7
+    assert offset[1] == SoundEvent("offset", 1, "dog bark", 0.9, 0.5, onset_sample=250, offset_sample=350)
+
+
+def test_an_event_lasts_a_hop_at_least():
+    (_, _), (_, offset) = play(make(), [0.7, 0.1])
+    assert offset.offset_sample == offset.onset_sample + HOP
+
+
+def test_the_event_of_a_file_shorter_than_a_hop_lies_within_it():
+    trigger = make()
+    onset = trigger.step(0, 30, 0.9, NO_RIVAL)
+    offset = trigger.close()
+    assert onset is not None
+    assert offset is not None
+    assert (onset.onset_sample, offset.onset_sample, offset.offset_sample) == (0, 0, 30)
+
+
+def test_a_score_at_the_threshold_supports_and_one_below_does_not():
+    assert onset_windows(play(make(), [0.499999, 0.5])) == [1]
+
+
+@pytest.mark.parametrize(
+    ("margin", "best_rival", "supports"),
+    [
+        (0.0, 0.625, True),
+        (0.0, 0.75, False),
+        (0.125, 0.5, True),
+        (0.125, 0.51, False),
+        (-0.125, 0.75, True),
+        (-0.125, 0.76, False),
+    ],
+)
+def test_support_must_beat_the_best_rival_by_the_margin(margin, best_rival, supports):
+    trigger = make(margin=margin)
+    assert trigger.is_supported_by(0.625, best_rival) is supports
+    assert bool(play(trigger, [0.625], best_rival=best_rival)) is supports
+
+
+def test_an_open_event_goes_on_whatever_its_rivals_score():
+    trigger = make()
+    trigger.step(0, WINDOW, 0.6, 0.1)
+    assert trigger.step(HOP, HOP + WINDOW, 0.6, 0.9) is None
+
+
+def test_confirmation_adds_up_a_hop_for_each_supporting_window_within_the_stretch():
+    trigger = make(confirm_s=1.0, within_s=2.0)
+    # 1.0 s is two hops, 2.0 s four: windows 0 and 4 are too far apart, 4 and 7 near enough.
+    events = play(trigger, [0.9, 0.1, 0.1, 0.1, 0.6, None, 0.1, 0.7])
+    assert onset_windows(events) == [7]
+    assert events[0][1].onset_sample == 4 * HOP + WINDOW - HOP
+    assert events[0][1].score == 0.7
+
+
+def test_the_onset_carries_the_best_score_of_the_confirming_windows():
+    assert play(make(confirm_s=1.0, within_s=2.0), [0.9, 0.1, 0.6])[0][1].score == 0.9
+
+
+@pytest.mark.parametrize(
+    ("hop", "confirm_s", "n_windows"),
+    [
+        (25, 1.0, 4),
+        (48, 0.96, 2),
+        (96, 0.96, 1),
+        (50, 1.0, 2),
+        (50, 1.01, 3),
+        (100, 0.5, 1),
+        (48, 1.0, 3),
+        (96, 1.0, 2),
+    ],
+)
+def test_another_hop_asks_for_the_same_seconds_rounded_up_to_whole_hops(hop, confirm_s, n_windows):
+    trigger = make(hop, confirm_s=confirm_s, within_s=confirm_s)
+    assert onset_windows(play(trigger, [0.9] * 10, hop=hop)) == [n_windows - 1]
+
+
+@given(hop=st.integers(1, 200), confirm=st.integers(0, 600), slack=st.integers(0, 300))
+def test_lasting_support_always_confirms_once_it_has_lasted_confirm_s(hop, confirm, slack):
+    trigger = make(hop, confirm_s=confirm / RATE, within_s=(confirm + slack) / RATE)
+    n_needed = max(1, -(-confirm // hop))
+    assert onset_windows(play(trigger, [0.9] * n_needed, hop=hop)) == [n_needed - 1]
+
+
+def test_the_event_holds_down_to_the_off_threshold():
+    events = play(make(off_threshold=0.3), [0.6, 0.3, 0.4, 0.29])
+    assert [(index, event.kind) for index, event in events] == [(0, "onset"), (3, "offset")]
+
+
+def test_release_bridges_windows_that_do_not_hold():
+    # 1.5 s is three hops.
+    events = play(make(release_s=1.5), [0.6, 0.1, None, 0.6, 0.1, 0.1, 0.1])
+    assert [(index, event.kind) for index, event in events] == [(0, "onset"), (6, "offset")]
+    assert events[1][1].offset_sample == max(3 * HOP, events[0][1].onset_sample) + HOP
+
+
+def test_a_window_that_was_not_embedded_holds_nothing():
+    assert [index for index, _ in play(make(), [0.6, None])] == [0, 1]
+
+
+def test_cooldown_runs_from_the_offset_to_the_next_onset():
+    trigger = make(cooldown_s=3.0)
+    events = [event for _, event in play(trigger, [0.6, 0.1] + [0.6] * 10)]
+    assert [event.kind for event in events] == ["onset", "offset", "onset"]
+    assert events[1].offset_sample is not None
+    assert events[2].onset_sample == events[1].offset_sample + 300
+
+
+def test_support_during_the_cooldown_does_not_count_towards_confirmation():
+    trigger = make(cooldown_s=2.0, confirm_s=1.0, within_s=1.0)
+    events = [event for _, event in play(trigger, [0.6, 0.6, 0.1] + [0.6] * 20)]
+    assert events[1].offset_sample is not None
+    assert events[2].onset_sample >= events[1].offset_sample + 200
+
+
+def test_the_cooldown_runs_on_over_a_gap_and_a_jump_backwards_ends_it():
+    trigger = make(cooldown_s=10.0)
+    play(trigger, [0.6, 0.1], first=5000)
+    trigger.close()
+    assert play(trigger, [0.6, 0.6], first=5400) == []
+    assert onset_windows(play(trigger, [0.6], first=0)) == [0]
+
+
+def test_closing_ends_the_open_event_at_the_last_window_that_held_and_forgets_support():
+    trigger = make(confirm_s=1.0, within_s=1.0)
+    play(trigger, [0.6] * 10)
+    offset = trigger.close()
+    assert offset is not None
+    assert (offset.kind, offset.number, offset.offset_sample) == ("offset", 1, 9 * HOP + HOP)
+    assert trigger.close() is None
+    play(trigger, [0.6], first=2000)
+    assert trigger.close() is None
+    assert play(trigger, [0.6], first=2050) == []
+
+
+cosines = st.integers(-50, 50).map(lambda n: n / 50)
+scores = st.lists(st.one_of(st.none(), cosines), max_size=60)
+seconds = st.integers(0, 300).map(lambda n: n / RATE)
+
+
+@given(
+    stretches=st.lists(st.tuples(scores, st.integers(0, 1000)), min_size=1, max_size=4),
+    thresholds=st.tuples(cosines, cosines),
+    durations=st.tuples(seconds, seconds, seconds, seconds),
+    hop=st.integers(1, WINDOW),
+)
+def test_onsets_and_offsets_alternate_and_keep_their_promises(stretches, thresholds, durations, hop):
+    confirm_s, within_s = sorted(durations[:2])
+    trigger = make(
+        hop,
+        on_threshold=max(thresholds),
+        off_threshold=min(thresholds),
+        confirm_s=confirm_s,
+        within_s=within_s,
+        release_s=durations[2],
+        cooldown_s=durations[3],
+    )
+    events: list[SoundEvent] = []
+    start = 0
+    for stretch, gap in stretches:
+        events += [event for _, event in play(trigger, stretch, start, hop)]
+        closed = trigger.close()
+        events += [closed] if closed else []
+        start += len(stretch) * hop + WINDOW + gap
+    assert [event.kind for event in events] == ["onset", "offset"] * (len(events) // 2)
+    previous_offset = None
+    for number, (onset, offset) in enumerate(zip(events[::2], events[1::2], strict=True), start=1):
+        assert onset.number == offset.number == number
+        assert onset.onset_sample == offset.onset_sample
+        assert offset.offset_sample is not None
+        assert offset.offset_sample >= onset.onset_sample + hop
+        assert offset.score >= onset.score >= onset.threshold
+        if previous_offset is not None:
+            assert onset.onset_sample >= previous_offset + round(durations[3] * RATE)
+        previous_offset = offset.offset_sample
+
+
+def test_memory_is_bounded_by_the_stretch():
+    trigger = make(confirm_s=2.0, within_s=2.0)
+    play(trigger, [0.6, 0.6, 0.6, 0.1] * 1000)
+    assert len(trigger._supports) <= 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"on_threshold": 1.01}, "on_threshold must be within -1 and 1"),
+        ({"on_threshold": float("nan")}, "on_threshold"),
+        ({"off_threshold": -1.5}, "off_threshold must be within"),
+        ({"off_threshold": 0.51}, "off_threshold 0.51 is above on_threshold 0.5"),
+        ({"margin": 2.5}, "margin must be within -2 and 2"),
+        ({"rivals": "some"}, "rivals must be one of background, all, none"),
+        ({"confirm_s": -1.0, "within_s": 1.0}, "confirm_s must be 0 seconds or more"),
+        ({"within_s": float("inf")}, "within_s"),
+        ({"release_s": -0.1}, "release_s"),
+        ({"cooldown_s": float("nan")}, "cooldown_s"),
+        ({"confirm_s": 2.0, "within_s": 1.0}, "within_s 1 is shorter than confirm_s 2"),
+    ],
+)
+def test_a_rule_out_of_range_is_refused_by_name(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        replace(RULE, **changes)
+
+
+@pytest.mark.parametrize("name", ["confirm_s", "within_s", "release_s", "cooldown_s"])
+def test_a_duration_that_is_no_whole_number_of_samples_is_refused_by_name(name):
+    with pytest.raises(ConfigError, match=rf"{name} of 1\.005 s is 100\.5 samples at 100 Hz"):
+        make(**{"within_s": 2.0, name: 1.005})
