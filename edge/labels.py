@@ -1,0 +1,126 @@
+"""A person's words → labels of the bundle: case, `_`, `-`, plurals, aliases; and what they may have meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from edge.errors import BundleError, LabelError
+from edge.manifest import LabelEntry
+
+SEE_ALL = "see all with: edge-listen labels"
+
+
+def fold(words: str) -> str:
+    """The form in which words are compared: lower case, `_`, `-` and runs of space as one space."""
+    plain = unicodedata.normalize("NFKC", words).casefold()
+    return " ".join(plain.replace("_", " ").replace("-", " ").split())
+
+
+def check_distinct(labels: Sequence[LabelEntry]) -> None:
+    """Refuse labels of which two answer to the same words.
+
+    Raises: BundleError.
+    """
+    owners: dict[str, int] = {}
+    for index, label in enumerate(labels):
+        for words in _all_words(label):
+            folded = fold(words)
+            if not folded:
+                raise BundleError(f'label "{label.name}" answers to "{words}", which has no letters')
+            first = labels[owners.setdefault(folded, index)]
+            if first is not label:
+                raise BundleError(f'labels "{first.name}" and "{label.name}" both answer to "{words}"')
+
+
+def resolve_labels(words: Sequence[str], labels: Sequence[LabelEntry]) -> list[str]:
+    """Canonical names of the labels asked for, in their order, without repetition.
+
+    Args:
+        words: names, aliases or data-set names, in any case, with `_` or `-` for spaces, singular or plural.
+        labels: the bundle's.
+
+    Raises: LabelError if there are no words, or some name no label to listen for.
+    """
+    if not words:
+        raise LabelError(f"no label given; name one at least; {SEE_ALL}")
+    return list(dict.fromkeys(_resolve(asked, labels) for asked in words))
+
+
+def parse_label_list(arguments: Sequence[str], labels: Sequence[LabelEntry] = ()) -> list[str]:
+    """Split the values of a repeatable, comma-separated option into words for `resolve_labels`.
+
+    Args:
+        arguments: one for each time that the option was given.
+        labels: the bundle's; an argument that is as a whole one of their names is not split at its commas.
+
+    Raises: LabelError if an argument has nothing before, between or behind its commas.
+    """
+    parsed: list[str] = []
+    for argument in arguments:
+        whole = any(fold(argument) == fold(known) for label in labels for known in _all_words(label))
+        parts = [argument] if whole else argument.split(",")
+        if not all(fold(part) for part in parts):
+            raise LabelError(
+                f"empty label name in {_quoted(argument)}; separate names by single commas; {SEE_ALL}"
+            )
+        parsed.extend(part.strip() for part in parts)
+    return parsed
+
+
+def _resolve(asked: str, labels: Sequence[LabelEntry]) -> str:
+    wanted = fold(asked)
+    if not wanted:
+        raise LabelError(f"empty label name {_quoted(asked)}; {SEE_ALL}")
+    found = [label for label in labels if any(fold(known) == wanted for known in _all_words(label))]
+    if not found:
+        found = [
+            label for label in labels if any(_is_plural_pair(fold(k), wanted) for k in _all_words(label))
+        ]
+    listenable = [label.name for label in found if label.kind == "label"]
+    if len(listenable) > 1:
+        raise LabelError(f"{_quoted(asked)} may mean {' or '.join(listenable)}; say which; {SEE_ALL}")
+    if listenable:
+        return listenable[0]
+    if found:
+        raise LabelError(
+            f"{_quoted(asked)} is a background sound of this bundle, which cannot be listened for; {SEE_ALL}"
+        )
+    nearest = _nearest(wanted, labels)
+    hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
+    raise LabelError(f"no label {_quoted(asked)}{hint}; {SEE_ALL}")
+
+
+def _all_words(label: LabelEntry) -> Iterator[str]:
+    yield label.name
+    yield from label.aliases
+    yield from label.dataset_names
+
+
+def _is_plural_pair(one: str, other: str) -> bool:
+    ones, others = one.split(), other.split()
+    if len(ones) != len(others):
+        return False
+    return all(a == b or a in _plurals(b) or b in _plurals(a) for a, b in zip(ones, others, strict=True))
+
+
+def _plurals(word: str) -> tuple[str, ...]:
+    regular = (f"{word}s", f"{word}es")
+    return (*regular, f"{word[:-1]}ies") if word.endswith("y") else regular
+
+
+def _nearest(wanted: str, labels: Sequence[LabelEntry]) -> list[str]:
+    """Up to three names of labels, the most alike first."""
+    owners = {
+        fold(words): label.name for label in labels if label.kind == "label" for words in _all_words(label)
+    }
+    alike = difflib.get_close_matches(wanted, owners, n=12, cutoff=0.6)
+    # A word that is missing altogether ("dog" for "dog bark") is far by letters and near by meaning.
+    sharing = [words for words in owners if set(wanted.split()) & set(words.split())]
+    return list(dict.fromkeys(owners[words] for words in (*alike, *sharing)))[:3]
+
+
+def _quoted(words: str) -> str:
+    return json.dumps(words, ensure_ascii=False)
