@@ -207,8 +207,8 @@ class StreamingLogMel:
 
     A frame depends on its samples alone, so one that the window before held already is taken from there.
     Those that touch a reflected end or a seam of repeat-padding are other samples in each window and are
-    computed anew; so is everything after a window that is not exactly a hop later (a gap, a window gated as quiet).
-    Equal to `LogMelFrontEnd` of the fitted window to 1e-5.
+    computed anew; so is everything after a window that is not exactly a hop later (a gap, a window gated as
+    quiet). Equal to `LogMelFrontEnd` of the fitted window to 1e-5.
 
     Args:
         spec: what to compute.

@@ -56,8 +56,10 @@ class EncoderEntry:
 
     Attributes:
         name: what a person picks it by, such as "fp32".
-        kind: "clip" is one graph from a clip's log-mel to its embedding; others are of later versions.
-        files: the graph's file first, then those that it refers to.
+        kind: "clip" is one graph from a clip's log-mel to its embedding. "trunk+head" is two, of which the
+            first takes only the frames that a hop adds, see `edge.trunk_encoder`.
+        files: the graph's file first, then those that it refers to; or the trunk's and the head's.
+        stride_frames: frames from one output of the trunk to the next; None for a clip.
         precision: of the weights.
         meant_for: where it runs best.
         embedding_dim: length of an embedding.
@@ -68,6 +70,7 @@ class EncoderEntry:
     name: str
     kind: str
     files: tuple[str, ...]
+    stride_frames: int | None
     precision: Literal["fp32", "fp16", "int8"]
     meant_for: Literal["cpu", "gpu"]
     embedding_dim: int
@@ -77,13 +80,23 @@ class EncoderEntry:
     def __post_init__(self) -> None:
         """Raises: BundleError."""
         _check_name("an encoder's name", self.name)
-        if self.kind != "clip":
+        if self.kind not in ("clip", "trunk+head"):
             raise NewerBundleError(
                 f'encoder "{self.name}" is of kind {describe(self.kind)}, '
-                'which this version cannot run (only "clip")'
+                'which this version cannot run (only "clip" and "trunk+head")'
             )
         if not self.files:
             raise BundleError(f'encoder "{self.name}" names no files')
+        if self.kind == "trunk+head" and len(self.files) != 2:
+            raise BundleError(
+                f'encoder "{self.name}" needs two files, trunk and head, but names {len(self.files)}'
+            )
+        stride = self.stride_frames
+        if (self.kind == "clip") != (stride is None) or (stride is not None and stride < 1):
+            raise BundleError(
+                f'encoder "{self.name}" of kind {self.kind}: stride_frames must be '
+                f"{'null' if self.kind == 'clip' else 'positive'}, but is {describe(stride)}"
+            )
         if self.embedding_dim < 1:
             raise BundleError(
                 f'encoder "{self.name}": embedding_dim must be positive, but is {self.embedding_dim}'

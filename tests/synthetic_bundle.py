@@ -120,6 +120,7 @@ def synthetic_manifest(encoders: tuple[str, ...] = ("fp32",), *, with_background
                 name=name,
                 kind="clip",
                 files=(f"audio_encoder.{name}.onnx",),
+                stride_frames=None,
                 precision="int8" if name == "int8" else "fp32",
                 meant_for="cpu" if i == 0 else "gpu",
                 embedding_dim=EMBEDDING_DIM,

@@ -222,6 +222,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
             name,
             "clip",
             (f"{i}.onnx",),
+            None,
             draw(st.sampled_from(("fp32", "fp16", "int8"))),
             draw(st.sampled_from(("cpu", "gpu"))),
             draw(st.integers(1, 2048)),

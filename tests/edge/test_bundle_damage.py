@@ -234,8 +234,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no encoders": (key("encoders", []), "encoders is empty"),
     "two encoders of a name": (key("encoders.1.name", "fp32"), 'two encoders are named "fp32"'),
     "an encoder of another kind": (
-        key("encoders.0.kind", "trunk+head"),
-        'of kind "trunk.head", which this version',
+        key("encoders.0.kind", "transformer"),
+        'of kind "transformer", which this version',
     ),
     "an encoder without files": (key("encoders.0.files", []), 'encoder "fp32" names no files'),
     "nothing to listen for": (manifest(lambda m: m.update(labels=m["labels"][3:])), "nothing to listen for"),

@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 from synthetic_bundle import EMBEDDING_DIM, N_FRAMES, embed, encoder_onnx, write_synthetic_bundle
 
-from edge.encoder import OnnxEncoder, load_encoder
+from edge.encoder import ClipEncoder, load_encoder
 from edge.errors import EncoderError
 from edge.frontend import STARTER
 from edge.types import Encoder, LogMel
@@ -92,7 +92,7 @@ def on_machine(
 
 
 def test_it_yields_the_embedding_of_the_graph(graph: Path, log_mel: LogMel) -> None:
-    encoder: Encoder = OnnxEncoder([graph])
+    encoder: Encoder = ClipEncoder([graph])
     embedding = encoder.encode(log_mel)
     assert embedding.dtype == np.float32
     assert embedding.shape == (EMBEDDING_DIM,)
@@ -100,7 +100,7 @@ def test_it_yields_the_embedding_of_the_graph(graph: Path, log_mel: LogMel) -> N
 
 
 def test_a_log_mel_of_another_layout_or_dtype_gives_the_same(graph: Path, log_mel: LogMel) -> None:
-    encoder = OnnxEncoder([graph], "cpu")
+    encoder = ClipEncoder([graph], "cpu")
     expected = encoder.encode(log_mel)
     np.testing.assert_array_equal(encoder.encode(np.asfortranarray(log_mel)), expected)
     np.testing.assert_array_equal(encoder.encode(log_mel.astype(np.float64)), expected)  # type: ignore[arg-type]
@@ -110,19 +110,19 @@ def test_every_encoder_of_a_bundle_reproduces_its_golden_embedding(tmp_path: Pat
     bundle = write_synthetic_bundle(tmp_path / "bundle", ("fp32", "int8"))
     for entry in bundle.manifest.encoders:
         golden = bundle.golden(entry)
-        embedding = load_encoder(bundle, entry).encode(golden.log_mel)
+        embedding = load_encoder(bundle, entry, 7680).encode(golden.log_mel)
         np.testing.assert_allclose(embedding, golden.embedding, atol=1e-5)
 
 
 def test_auto_says_what_it_took(graph: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "edge.encoder"):
-        assert OnnxEncoder([graph], "auto").provider in ("cpu", "cuda")
-    assert "encoder encoder.onnx runs on" in caplog.text
+    with caplog.at_level(logging.INFO, "edge.onnx_session"):
+        assert ClipEncoder([graph], "auto").provider in ("cpu", "cuda")
+    assert "graph encoder.onnx runs on" in caplog.text
 
 
 def test_a_session_is_quiet_has_one_thread_and_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = on_machine(monkeypatch, (CPU,), (CPU,))
-    OnnxEncoder([Path("e.onnx")])
+    ClipEncoder([Path("e.onnx")])
     (session,) = fake.sessions
     options = session["options"]
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
@@ -136,7 +136,7 @@ def test_a_session_is_quiet_has_one_thread_and_does_not_spin(monkeypatch: pytest
 
 
 def test_real_onnx_runtime_takes_the_options(graph: Path) -> None:
-    options = OnnxEncoder([graph], "cpu", n_threads=2)._session.get_session_options()
+    options = ClipEncoder([graph], "cpu", n_threads=2)._graph.session.get_session_options()
     assert options.intra_op_num_threads == 2
     assert options.get_session_config_entry("session.set_denormal_as_zero") == "1"
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
@@ -148,7 +148,7 @@ def test_a_provider_asked_for_and_not_there_is_an_error_that_lists_those_that_ar
 ) -> None:
     fake = on_machine(monkeypatch, ("AzureExecutionProvider", CPU), (CPU,))
     with pytest.raises(EncoderError, match=f"provider {provider} is not in this ONNX Runtime; it has: cpu;"):
-        OnnxEncoder([Path("e.onnx")], provider)
+        ClipEncoder([Path("e.onnx")], provider)
     assert fake.sessions == []
 
 
@@ -157,7 +157,7 @@ def test_a_gpu_asked_for_by_name_never_shares_the_graph_with_the_cpu(
     monkeypatch: pytest.MonkeyPatch, provider: Any, takes: list[str]
 ) -> None:
     fake = on_machine(monkeypatch, (TENSORRT, CUDA, CPU), (TENSORRT, CUDA, CPU))
-    assert OnnxEncoder([Path("e.onnx")], provider).provider == provider
+    assert ClipEncoder([Path("e.onnx")], provider).provider == provider
     (session,) = fake.sessions
     assert session["providers"] == takes
     assert session["options"].entries["session.disable_cpu_ep_fallback"] == "1"
@@ -170,20 +170,20 @@ def test_a_gpu_asked_for_by_name_and_dropped_silently_is_an_error(
 ) -> None:
     on_machine(monkeypatch, (TENSORRT, CUDA, CPU), loads)
     with pytest.raises(EncoderError, match=f"provider {provider} did not load"):
-        OnnxEncoder([Path("e.onnx")], provider)
+        ClipEncoder([Path("e.onnx")], provider)
 
 
 def test_auto_takes_cuda_where_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     on_machine(monkeypatch, (TENSORRT, CUDA, CPU), (TENSORRT, CUDA, CPU))
-    assert OnnxEncoder([Path("e.onnx")]).provider == "cuda"
+    assert ClipEncoder([Path("e.onnx")]).provider == "cuda"
 
 
 def test_auto_says_so_where_cuda_is_offered_and_does_not_load(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake = on_machine(monkeypatch, (CUDA, CPU), (CPU,))
-    with caplog.at_level(logging.WARNING, "edge.encoder"):
-        assert OnnxEncoder([Path("e.onnx")]).provider == "cpu"
+    with caplog.at_level(logging.WARNING, "edge.onnx_session"):
+        assert ClipEncoder([Path("e.onnx")]).provider == "cpu"
     assert "CUDA is offered but cannot be used" in caplog.text
     assert "session.disable_cpu_ep_fallback" not in fake.sessions[-1]["options"].entries
 
@@ -192,7 +192,7 @@ def test_a_provider_that_real_onnx_runtime_lacks_is_refused(graph: Path) -> None
     if TENSORRT in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime offers TensorRT")
     with pytest.raises(EncoderError, match="provider tensorrt is not in this ONNX Runtime"):
-        OnnxEncoder([graph], "tensorrt")
+        ClipEncoder([graph], "tensorrt")
 
 
 def test_without_onnx_runtime_one_line_says_what_to_install(
@@ -207,7 +207,7 @@ def test_without_onnx_runtime_one_line_says_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(EncoderError, match=r'not installed; .*pip install "edge-listen\[cpu\]"') as caught:
-        OnnxEncoder([graph])
+        ClipEncoder([graph])
     assert str(caught.value).isprintable()
 
 
@@ -223,20 +223,24 @@ def test_an_onnx_runtime_that_does_not_load_is_told_from_a_missing_one(
 
     monkeypatch.setattr(builtins, "__import__", broken)
     with pytest.raises(EncoderError, match=r"fails: libcublas.so.12: cannot open shared object file;"):
-        OnnxEncoder([graph])
+        ClipEncoder([graph])
 
 
-@pytest.mark.parametrize(("version", "is_refused"), [("1.21.0", True), ("1.21.1", False)])
-def test_the_release_that_kills_a_raspberry_pi_is_refused_before_it_is_imported(
-    graph: Path, monkeypatch: pytest.MonkeyPatch, version: str, *, is_refused: bool
+@pytest.mark.parametrize(
+    ("version", "installer", "is_refused"),
+    [("1.21.0", "pip\n", True), ("1.21.1", "pip\n", False), ("1.21.0", None, False)],
+)
+def test_the_wheel_that_kills_a_raspberry_pi_is_refused_before_it_is_imported(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, version: str, installer: str | None, *, is_refused: bool
 ) -> None:
+    found = SimpleNamespace(version=version, read_text=lambda _: installer)
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: found)
     if is_refused:
         with pytest.raises(EncoderError, match=r"1\.21\.0 dies on a Raspberry Pi 4; install another"):
-            OnnxEncoder([graph])
+            ClipEncoder([graph])
     else:
-        OnnxEncoder([graph])
+        ClipEncoder([graph])
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph at all", encoder_onnx()[:2000]])
@@ -246,7 +250,7 @@ def test_a_broken_graph_is_said_in_one_line_and_nothing_else(
     path = tmp_path / "broken.onnx"
     path.write_bytes(content)
     with pytest.raises(EncoderError, match=r"broken\.onnx") as caught:
-        OnnxEncoder([path])
+        ClipEncoder([path])
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
     assert capfd.readouterr() == ("", "")
@@ -255,22 +259,22 @@ def test_a_broken_graph_is_said_in_one_line_and_nothing_else(
 def test_a_graph_with_another_input_is_no_encoder(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     path.write_bytes(encoder_onnx(input_name="waveform"))
-    with pytest.raises(EncoderError, match=r"not an encoder: its input must be log_mel, .* but is waveform"):
-        OnnxEncoder([path])
+    with pytest.raises(EncoderError, match=r"its inputs must be log_mel .* but are waveform"):
+        ClipEncoder([path])
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((100, 64, 32), r"log_mel of the graph is \(batch, 257, 64\), but must be \(1, 100, 64\)"),
-        ((257, 80, 32), r"log_mel of the graph is \(batch, 257, 64\), but must be \(1, 257, 80\)"),
-        ((257, 64, 512), r"embedding of the graph is \(batch, 32\), but must be \(1, 512\)"),
+        ((100, 64, 32), r"inputs must be log_mel \(1, 100, 64\), but are log_mel \(batch, 257, 64\)"),
+        ((257, 80, 32), r"inputs must be log_mel \(1, 257, 80\), but are log_mel \(batch, 257, 64\)"),
+        ((257, 64, 512), r"outputs must be embedding \(1, 512\), but are embedding \(batch, 32\)"),
     ],
 )
 def test_a_graph_of_other_shapes_than_the_manifest_says_is_refused(
     graph: Path, shape: tuple[int, int, int], message: str
 ) -> None:
-    encoder = OnnxEncoder([graph])
+    encoder = ClipEncoder([graph])
     encoder.check_shapes(N_FRAMES, STARTER.n_mels, EMBEDDING_DIM)
     with pytest.raises(EncoderError, match=message):
         encoder.check_shapes(*shape)
@@ -279,8 +283,8 @@ def test_a_graph_of_other_shapes_than_the_manifest_says_is_refused(
 def test_a_log_mel_of_another_shape_is_said_in_one_line(
     graph: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(EncoderError, match=r"failed on a log-mel of \(3, 64\)") as caught:
-        OnnxEncoder([graph]).encode(np.zeros((3, 64), np.float32))
+    with pytest.raises(EncoderError, match=r"failed on log_mel \(1, 3, 64\)") as caught:
+        ClipEncoder([graph]).encode(np.zeros((3, 64), np.float32))
     assert str(caught.value).isprintable()
     assert capfd.readouterr() == ("", "")
 
@@ -288,11 +292,11 @@ def test_a_log_mel_of_another_shape_is_said_in_one_line(
 def test_an_embedding_that_is_not_finite_is_an_error(graph: Path, log_mel: LogMel) -> None:
     log_mel[0, 0] = np.nan
     with pytest.raises(EncoderError, match="not finite"):
-        OnnxEncoder([graph]).encode(log_mel)
+        ClipEncoder([graph]).encode(log_mel)
 
 
 def test_an_embedding_that_is_not_of_unit_norm_is_an_error(tmp_path: Path, log_mel: LogMel) -> None:
     path = tmp_path / "loud.onnx"
     path.write_bytes(encoder_onnx(scale=1.02))
     with pytest.raises(EncoderError, match=r"norm 1\.02, not 1"):
-        OnnxEncoder([path]).encode(log_mel)
+        ClipEncoder([path]).encode(log_mel)
