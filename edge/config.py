@@ -1,0 +1,62 @@
+"""The settings as the program holds them, with their defaults. What each means stands in `settings.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.errors import ConfigError
+from edge.settings import SOURCE_NAMES, Provider, Rivals, flag
+
+
+@dataclass(frozen=True)
+class RuleSettings:
+    """When a label's sound counts as an event: scores are cosines, times are in seconds.
+
+    `threshold` None is the bundle's own for the label.
+    """
+
+    threshold: float | None = None
+    off_margin: float = 0.1
+    margin: float = 0.0
+    rivals: Rivals = "background"
+    confirm_s: float = 0.96
+    within_s: float = 2.4
+    release_s: float = 1.5
+    cooldown_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ListenConfig:
+    """All that `edge-listen` is told. None stands for the bundle's or the system's own choice.
+
+    `rules` hold for every label but those that `label_rules` names, in the person's words.
+    """
+
+    labels: tuple[str, ...] = ()
+    bundle: Path | None = None
+    encoder: str | None = None
+    provider: Provider = "auto"
+    hop_s: float | None = None
+    gate_dbfs: float = -60.0
+    input: str | None = None
+    pcm: str | None = None
+    input_command: str | None = None
+    device: str | None = None
+    rules: RuleSettings = RuleSettings()
+    label_rules: Mapping[str, RuleSettings] = field(default_factory=dict)
+    json: bool = False
+    top: int = 0
+    verbose: bool = False
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises: ConfigError if settings contradict each other."""
+        named = [name for name in SOURCE_NAMES if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise ConfigError(f"{' and '.join(map(flag, named))} each name a source: give one of them")
+        if self.pcm is None and (self.input == "-" or self.input_command is not None):
+            raise ConfigError(f"{flag(named[0])} needs the format of its sound, such as --pcm s16le:48000:1")
+        if self.pcm is not None and self.input_command is None and self.input != "-":
+            raise ConfigError("--pcm goes with --input - or --input-command; other sources say their format")

@@ -1,0 +1,114 @@
+"""The event as it leaves the program: what sinks are given, and where UTC is attached."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from edge.times import rfc3339, utc
+from edge.types import AudioBlock, SoundEvent
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """An onset or an offset, with everything that someone elsewhere needs to know about it.
+
+    Attributes:
+        event: "onset" when a sound is confirmed, "offset" when it is over.
+        event_id: the same for an onset and its offset, and for no other event of any run.
+        label: the label's name in the bundle.
+        score: cosine in [-1, 1]: at onset the best so far, at offset the best of the whole event.
+        threshold: the label's on-threshold.
+        source: what a person calls the source.
+        bundle: SHA-256 of the bundle's manifest, in hexadecimal.
+        stream_s: position in the stream where the sound began (onset) or ended (offset), in seconds.
+        time: that position in UTC; None for a file.
+        duration_s: seconds from onset to offset; None at onset.
+        schema_version: version of this record's layout.
+    """
+
+    event: Literal["onset", "offset"]
+    event_id: str
+    label: str
+    score: float
+    threshold: float
+    source: str
+    bundle: str
+    stream_s: float
+    time: datetime | None
+    duration_s: float | None
+    schema_version: int = SCHEMA_VERSION
+
+    def as_json_object(self) -> dict[str, object]:
+        """The record in JSON's types: scores to 4 decimals, times to the millisecond."""
+        return {
+            "schema_version": self.schema_version,
+            "event": self.event,
+            "event_id": self.event_id,
+            "label": self.label,
+            "score": round(self.score, 4),
+            "threshold": round(self.threshold, 4),
+            "source": self.source,
+            "bundle": self.bundle,
+            "stream_s": round(self.stream_s, 3),
+            "time": None if self.time is None else rfc3339(self.time),
+            "duration_s": None if self.duration_s is None else round(self.duration_s, 3),
+        }
+
+
+class Sink(Protocol):
+    """Takes events somewhere."""
+
+    def emit(self, record: EventRecord) -> None:
+        """Deliver one. Raises: SinkError if it cannot be delivered."""
+        ...
+
+    def close(self) -> None:
+        """Deliver what is held back and let go; safe to call twice."""
+        ...
+
+
+class EventStamper:
+    """Turns the core's events, which know samples only, into records.
+
+    Args:
+        source_name: what a person calls the source.
+        sample_rate_hz: the encoder's.
+        bundle_sha256: hash of the bundle's manifest, in hexadecimal.
+    """
+
+    def __init__(self, source_name: str, sample_rate_hz: int, bundle_sha256: str) -> None:
+        self._source_name = source_name
+        self._sample_rate_hz = sample_rate_hz
+        self._bundle_sha256 = bundle_sha256
+        self._run_id = secrets.token_hex(4)
+        self._start_unix_s: float | None = None
+
+    def saw(self, block: AudioBlock) -> None:
+        """Take a block's capture time as the one to count from: a sound card's clock drifts against UTC."""
+        if block.captured_unix_s is not None:
+            self._start_unix_s = block.captured_unix_s - block.start_sample / self._sample_rate_hz
+
+    def stamp(self, event: SoundEvent) -> EventRecord:
+        """The record of an event."""
+        position, duration_s = event.onset_sample, None
+        if event.offset_sample is not None:
+            position = event.offset_sample
+            duration_s = (event.offset_sample - event.onset_sample) / self._sample_rate_hz
+        stream_s = position / self._sample_rate_hz
+        return EventRecord(
+            event=event.kind,
+            event_id=f"{self._run_id}-{event.number}",
+            label=event.label,
+            score=event.score,
+            threshold=event.threshold,
+            source=self._source_name,
+            bundle=self._bundle_sha256,
+            stream_s=stream_s,
+            time=None if self._start_unix_s is None else utc(self._start_unix_s + stream_s),
+            duration_s=duration_s,
+        )

@@ -1,0 +1,132 @@
+"""The settings and a bundle → a recognizer ready to be fed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from edge.bundle import Bundle, load_bundle
+from edge.config import ListenConfig, RuleSettings
+from edge.encoder import LoadedEncoder, load_encoder
+from edge.errors import BundleError
+from edge.labels import parse_label_list, resolve_labels
+from edge.manifest import EncoderEntry
+from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
+from edge.scoring import PrototypeSet
+from edge.trigger import TriggerRule
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Everything that recognition needs, loaded and checked.
+
+    Attributes:
+        bundle: the bundle in use.
+        entry: the encoder in use.
+        encoder: that encoder, open.
+        prototypes: of all the bundle's labels and backgrounds.
+        thresholds: on-threshold of every label of the bundle, listened for or not.
+        rules: of the labels listened for, in the order they were asked for.
+        settings: window, hop and gate.
+    """
+
+    bundle: Bundle
+    entry: EncoderEntry
+    encoder: LoadedEncoder
+    prototypes: PrototypeSet
+    thresholds: Mapping[str, float]
+    rules: Mapping[str, TriggerRule]
+    settings: RecognizerSettings
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The rate that sources must deliver."""
+        return self.settings.log_mel.sample_rate_hz
+
+    @property
+    def label_width(self) -> int:
+        """Characters of the longest label listened for."""
+        return max(map(len, self.rules))
+
+    @property
+    def description(self) -> str:
+        """What runs, for a person."""
+        return (
+            f"bundle {self.bundle.manifest.name}, encoder {self.entry.name} on {self.encoder.provider}, "
+            f"a window of {self.settings.window_s:g} s every {self.settings.hop_s:g} s"
+        )
+
+    def recognizer(self, observe: Callable[[WindowReport], None] | None = None) -> Recognizer:
+        """A recognizer at the start of a stream. Raises: ConfigError."""
+        return Recognizer(self.settings, self.encoder, self.prototypes, self.rules, observe)
+
+
+def builtin_bundle() -> Path:
+    """Directory of the bundle that comes with the program. Raises: BundleError if it isn't there."""
+    directory = Path(str(files("edge") / "starter" / "bundle"))
+    if not directory.is_dir():
+        raise BundleError(
+            f"the built-in bundle is missing ({directory}): install edge-listen anew or give --bundle"
+        )
+    return directory
+
+
+def prepare(config: ListenConfig) -> Pipeline:
+    """Load the bundle, find the labels in it and open its encoder.
+
+    Raises: BundleError, LabelError, ConfigError, EncoderError.
+    """
+    bundle = load_bundle(config.bundle or builtin_bundle())
+    manifest = bundle.manifest
+    entry = bundle.encoder_entry(config.encoder, for_gpu=config.provider in ("cuda", "tensorrt"))
+    labels = resolve_labels(parse_label_list(config.labels, manifest.labels), manifest.labels)
+    own_rules = _rules_by_name(config, bundle, labels)
+    thresholds = bundle.thresholds(entry)
+    rules = {name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name]) for name in labels}
+    settings = RecognizerSettings(
+        log_mel=manifest.log_mel,
+        window_s=manifest.window_s,
+        clip_s=manifest.clip_s,
+        hop_s=manifest.hop_s if config.hop_s is None else config.hop_s,
+        padding=manifest.padding,
+        gate_dbfs=config.gate_dbfs,
+    )
+    return Pipeline(
+        bundle=bundle,
+        entry=entry,
+        encoder=load_encoder(bundle, entry, settings.window_hop, config.provider),
+        prototypes=bundle.prototypes(entry),
+        thresholds=thresholds | {name: rule.on_threshold for name, rule in rules.items()},
+        rules=rules,
+        settings=settings,
+    )
+
+
+def _rules_by_name(config: ListenConfig, bundle: Bundle, labels: list[str]) -> dict[str, RuleSettings]:
+    """The rules given for single labels, by the labels' names in the bundle."""
+    by_name = {}
+    for words, rules in config.label_rules.items():
+        (name,) = resolve_labels([words], bundle.manifest.labels)
+        by_name[name] = rules
+        if name not in labels:
+            logger.warning("the rules for %r have no effect: it is not among the labels listened for", words)
+    return by_name
+
+
+def _trigger_rule(rules: RuleSettings, bundle_threshold: float) -> TriggerRule:
+    on_threshold = bundle_threshold if rules.threshold is None else rules.threshold
+    return TriggerRule(
+        on_threshold=on_threshold,
+        off_threshold=max(-1.0, on_threshold - rules.off_margin),
+        margin=rules.margin,
+        rivals=rules.rivals,
+        confirm_s=rules.confirm_s,
+        within_s=rules.within_s,
+        release_s=rules.release_s,
+        cooldown_s=rules.cooldown_s,
+    )

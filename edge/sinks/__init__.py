@@ -1,0 +1,1 @@
+"""Where events go: a person's terminal, or JSON lines."""

@@ -1,0 +1,1 @@
+"""Sounds made by rule, for the demo: nothing recorded is shipped."""

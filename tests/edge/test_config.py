@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from edge.config import ListenConfig, RuleSettings
+from edge.config_file import load_config, tomllib
+from edge.errors import ConfigError
+from edge.options import listen_config, parse_args
+from edge.settings import RULE_NAMES, SETTINGS
+
+EXAMPLE = Path(__file__).resolve().parent.parent.parent / "configs" / "edge-listen.toml"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "edge-listen.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_without_file_and_flags_the_defaults_hold() -> None:
+    assert load_config() == ListenConfig()
+
+
+def test_a_file_holds_whatever_the_flags_do(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        [listen]
+        labels = ["dog bark", "siren"]
+        bundle = "/opt/bundle"
+        encoder = "int8"
+        provider = "cuda"
+        hop_s = 0.24
+        gate_dbfs = -50
+        [source]
+        input_command = "arecord"
+        pcm = "s16le:48000:1"
+        [rules]
+        threshold = 0.5
+        off_margin = 0.05
+        margin = -0.02
+        rivals = "all"
+        confirm_s = 0
+        within_s = 3
+        release_s = 2.0
+        cooldown_s = 30
+        [output]
+        json = true
+        top = 3
+        verbose = true
+        debug = true
+        """,
+    )
+    flags = [
+        "--labels=dog bark", "--labels=siren", "--bundle=/opt/bundle", "--encoder=int8", "--provider=cuda",
+        "--hop-s=0.24", "--gate-dbfs=-50", "--input-command=arecord", "--pcm=s16le:48000:1",
+        "--threshold=0.5", "--off-margin=0.05", "--margin=-0.02", "--rivals=all", "--confirm-s=0",
+        "--within-s=3", "--release-s=2", "--cooldown-s=30", "--json", "--top=3", "-v", "--debug",
+    ]  # fmt: skip
+    assert load_config(path) == listen_config(parse_args(flags))
+
+
+def test_every_setting_has_a_default_and_every_default_a_setting() -> None:
+    of_rules = {each.name for each in fields(RuleSettings)}
+    of_program = {each.name for each in fields(ListenConfig)} - {"rules", "label_rules"}
+    assert set(RULE_NAMES) == of_rules
+    assert set(SETTINGS) == of_rules | of_program
+
+
+def test_the_example_holds_every_setting_in_its_table() -> None:
+    # A line such as `#hop_s = 0.48` or `#[rules.labels."dog bark"]` is switched off.
+    text = re.sub(r"^#(?=\w+ = |\[)", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    tables = tomllib.loads(text)
+    assert tables["rules"].pop("labels")
+    assert {name: table for table, entries in tables.items() for name in entries} == {
+        name: setting.table for name, setting in SETTINGS.items()
+    }
+
+
+def test_the_example_shows_the_defaults() -> None:
+    config = load_config(EXAMPLE)
+    assert config.rules == RuleSettings()
+    assert config == ListenConfig(labels=config.labels, label_rules=config.label_rules)
+
+
+def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '[listen]\nlabels = ["siren"]\nhop_s = 0.24\n[rules]\nmargin = 0.1\nrelease_s = 9\n'
+    )
+    config = load_config(path, {"labels": ["dog bark"], "margin": 0.2})
+    assert config.labels == ("dog bark",)
+    assert config.rules.margin == 0.2
+    assert (config.hop_s, config.rules.release_s) == (0.24, 9.0)
+
+
+def test_rules_for_one_label_change_only_what_they_name(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '[rules]\nthreshold = 0.5\nmargin = 0.1\n[rules.labels."dog bark"]\nthreshold = 0.7\n'
+    )
+    config = load_config(path)
+    assert config.label_rules == {"dog bark": RuleSettings(threshold=0.7, margin=0.1)}
+    assert config.rules == RuleSettings(threshold=0.5, margin=0.1)
+
+
+def test_a_flag_wins_over_the_files_rules_for_one_label(tmp_path: Path) -> None:
+    path = write(tmp_path, '[rules.labels."dog bark"]\nthreshold = 0.7\nmargin = 0.3\n')
+    config = load_config(path, {"threshold": 0.2})
+    assert config.label_rules["dog bark"] == RuleSettings(threshold=0.2, margin=0.3)
+
+
+def test_thresholds_as_flags_are_for_all_labels_or_for_one() -> None:
+    args = parse_args(["--labels", "a", "--threshold", "0.4", "--threshold", "dog bark=0.7"])
+    config = listen_config(args)
+    assert config.rules.threshold == 0.4
+    assert config.label_rules["dog bark"].threshold == 0.7
+
+
+@pytest.mark.parametrize("text", ["high", "dog bark=high", "dog bark="])
+def test_a_threshold_that_is_no_number_is_refused_with_what_to_type(text: str) -> None:
+    with pytest.raises(ConfigError, match="LABEL=SCORE"):
+        listen_config(parse_args(["--labels", "a", "--threshold", text]))
+
+
+@pytest.mark.parametrize("flags", [{"threshold": 1.5}, {"confirm_s": -1.0}, {"hop_s": float("nan")}])
+def test_a_flag_out_of_range_is_refused_by_its_name(flags: dict[str, object]) -> None:
+    (name,) = flags
+    with pytest.raises(ConfigError, match="--" + name.replace("_", "-")):
+        load_config(None, flags)
+
+
+def test_a_source_named_by_a_flag_replaces_the_files_source(tmp_path: Path) -> None:
+    path = write(tmp_path, '[source]\ninput = "-"\npcm = "s16le:48000:1"\n')
+    config = load_config(path, {"input": "street.wav"})
+    assert (config.input, config.pcm) == ("street.wav", None)
+
+
+def test_two_sources_at_once_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--input and --device"):
+        load_config(None, {"input": "street.wav", "device": "USB"})
+
+
+@pytest.mark.parametrize("flags", [{"input": "-"}, {"input_command": "arecord"}])
+def test_raw_sound_without_its_format_is_refused_with_what_to_type(flags: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="--pcm s16le:48000:1"):
+        load_config(None, flags)
+
+
+@pytest.mark.parametrize("flags", [{}, {"input": "street.wav"}, {"device": "USB"}])
+def test_a_format_for_a_source_that_has_its_own_is_refused(flags: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="--pcm goes with"):
+        load_config(None, {**flags, "pcm": "s16le:48000:1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "nearest"),
+    [
+        ("[rules]\nthreshhold = 0.5\n", "rules.threshhold", "rules.threshold"),
+        ("[lisen]\n", "lisen", "listen"),
+        ("top = 3\n", "top", "output.top"),
+        ("[output]\nhop_s = 1\n", "output.hop_s", "listen.hop_s"),
+        ('[rules.labels."dog bark"]\nconfirm = 1\n', 'rules.labels."dog bark".confirm', "confirm_s"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_file_and_the_nearest_known_one(
+    tmp_path: Path, text: str, key: str, nearest: str
+) -> None:
+    message = refusal(tmp_path, text)
+    assert key in message
+    assert nearest in message.partition("nearest")[2]
+    assert str(tmp_path / "edge-listen.toml") in message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[listen]\nlabels = "siren"\n', "listen.labels"),
+        ("[listen]\nlabels = [1]\n", "listen.labels"),
+        ("[listen]\nlabels = ['']\n", "listen.labels"),
+        ("[listen]\nhop_s = '1'\n", "listen.hop_s"),
+        ("[listen]\nhop_s = true\n", "listen.hop_s"),
+        ("[listen]\nhop_s = nan\n", "listen.hop_s"),
+        ("[listen]\nhop_s = 0\n", "listen.hop_s"),
+        ("[listen]\ngate_dbfs = 3\n", "listen.gate_dbfs"),
+        ("[listen]\nprovider = 'gpu'\n", "listen.provider"),
+        ("[listen]\nbundle = 3\n", "listen.bundle"),
+        ("[source]\ndevice = 2\n", "source.device"),
+        ("[rules]\nthreshold = 60\n", "rules.threshold"),
+        ("[rules]\nrivals = 'some'\n", "rules.rivals"),
+        ("[output]\ntop = 2.5\n", "output.top"),
+        ("[output]\njson = 1\n", "output.json"),
+        ('[rules.labels."dog bark"]\nthreshold = 2\n', 'rules.labels."dog bark".threshold'),
+        ("rules = 1\n", "[rules]"),
+        ("[rules]\nlabels = 1\n", '[rules.labels."dog bark"]'),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_file_and_the_key(tmp_path: Path, text: str, key: str) -> None:
+    message = refusal(tmp_path, text)
+    assert key in message
+    assert str(tmp_path / "edge-listen.toml") in message
+
+
+def test_a_file_that_is_not_toml_is_refused_with_the_line(tmp_path: Path) -> None:
+    assert "line 2" in refusal(tmp_path, "[listen]\nlabels =\n")
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "edge-listen.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
+        load_config(path)
+
+
+def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        load_config(tmp_path / "none.toml")
