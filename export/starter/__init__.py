@@ -1,0 +1,1 @@
+"""How the built-in bundle is made: data, background, augmentation, network, training, packing."""

@@ -1,0 +1,205 @@
+"""The order of steps from a data set to the built-in bundle; each step keeps its result, so a run continues.
+
+clips, generated background → corpus → the final encoder → ONNX → bundle
+                                     → four cross-validated encoders → thresholds → bundle
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge.bundle import Bundle
+from edge.frontend import STARTER, LogMelFrontEnd
+from export.starter import augment
+from export.starter.corpus import Corpus, build_corpus
+from export.starter.cross_validation import (
+    WINDOW_LENGTH,
+    clip_scores,
+    common_quality,
+    torch_embed,
+    window_log_mels,
+)
+from export.starter.data import DEVELOPMENT_FOLDS, Clip, load_clips
+from export.starter.graph import export_graphs
+from export.starter.material import background_clips, fold_materials
+from export.starter.pack import Background, Trained, centroids, graph_embed, pack
+from export.starter.thresholds import WindowScores, shrunk_thresholds
+from export.starter.train import TrainedEncoder, TrainSettings, train
+
+logger = logging.getLogger(__name__)
+
+N_CENTROIDS = {"speech": 12, "music": 16, "noise": 6, "hum": 4, "quiet": 3}
+
+
+@dataclass(frozen=True)
+class StarterSettings:
+    """How much of everything.
+
+    Attributes:
+        crops_per_fold: augmented crops made of each fold, and of background.
+        cross_validation_steps: optimiser steps of each cross-validated encoder.
+        final_steps: optimiser steps of the one that ships.
+        background_minutes: generated audio of each kind.
+        false_share: share of false windows that a threshold trades against missing every clip.
+        seed: of everything drawn.
+    """
+
+    crops_per_fold: int = 12000
+    cross_validation_steps: int = 1300
+    final_steps: int = 5000
+    background_minutes: tuple[tuple[str, float], ...] = (
+        ("speech", 20.0), ("music", 20.0), ("noise", 8.0), ("hum", 8.0), ("quiet", 8.0),
+    )  # fmt: skip
+    false_share: float = 0.02
+    seed: int = 1
+
+
+def build_starter(
+    data: Path, teacher: Path, work: Path, out: Path, settings: StarterSettings, created: str
+) -> Bundle:
+    """Make the bundle, going on from what `work` holds.
+
+    data: an ESC-50 folder, see `load_clips`. teacher: `yamnet.tflite`.
+    created: RFC 3339 UTC, recorded in the manifest.
+    Raises: DatasetError, TeacherError, BundleError.
+    """
+    clips = load_clips(data)
+    background = background_clips(
+        work / "background", dict(settings.background_minutes), settings.seed, heldout=False
+    )
+    materials = fold_materials(clips, DEVELOPMENT_FOLDS, np.concatenate(list(background.values())))
+    corpus = build_corpus(
+        materials, settings.crops_per_fold, settings.seed, teacher, work / "corpus", torch.get_num_threads()
+    )
+    trained = train(
+        corpus, DEVELOPMENT_FOLDS, TrainSettings(settings.final_steps, seed=settings.seed), work / "final.pt"
+    )
+    held_out = cross_validate(clips, background, corpus, work, settings)
+    thresholds, common = shrunk_thresholds(held_out.windows, settings.false_share)
+    logger.info("common threshold %.2f, labels' own %.2f to %.2f", common, thresholds.min(), thresholds.max())
+    graphs = export_graphs(trained.encoder)
+    front_end = LogMelFrontEnd(STARTER)
+    golden = front_end(
+        augment.coloured_noise(WINDOW_LENGTH, np.random.default_rng(settings.seed)) * np.float32(0.1)
+    )
+    return pack(
+        out,
+        Trained(
+            graphs,
+            trained.directions,
+            thresholds,
+            background_prototypes(graphs, background, settings.seed),
+            [clip for clip in clips if clip.fold in DEVELOPMENT_FOLDS and clip.permissive],
+            golden,
+            {
+                "cross_validated_accuracy_folds_1_2_3_5": round(held_out.accuracy, 4),
+                "cross_validated_clips": held_out.n_clips,
+                "common_threshold": round(common, 3),
+                "settings": json.dumps(settings.__dict__),
+            },
+            created,
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What encoders make of clips of the fold that they were not trained on.
+
+    Attributes:
+        accuracy: share of clips whose best label is their own, all folds together.
+        n_clips: clips judged.
+        windows: scores of the permissive clips' windows and of background, for thresholds.
+    """
+
+    accuracy: float
+    n_clips: int
+    windows: WindowScores
+
+
+def cross_validate(
+    clips: Sequence[Clip],
+    background: dict[str, NDArray[np.int16]],
+    corpus: Corpus,
+    work: Path,
+    settings: StarterSettings,
+) -> HeldOut:
+    """Train an encoder for each development fold without it, and score that fold's clips with it."""
+    degraded = any(clip.degraded for clip in clips)
+    right: list[bool] = []
+    windows: list[WindowScores] = []
+    for fold in DEVELOPMENT_FOLDS:
+        others = tuple(f for f in DEVELOPMENT_FOLDS if f != fold)
+        trained = train(
+            corpus,
+            others,
+            TrainSettings(settings.cross_validation_steps, seed=settings.seed),
+            work / f"cv{fold}.pt",
+        )
+        judged = [clip for clip in clips if clip.fold == fold]
+        samples = [common_quality(clip, degraded=degraded) for clip in judged]
+        scores = clip_scores(samples, torch_embed(trained), trained.directions)
+        targets = np.array([clip.target for clip in judged])
+        of_fold = np.argmax(scores, axis=1) == targets
+        logger.info("fold %d, not trained on: %.4f of %d clips", fold, of_fold.mean(), len(judged))
+        right.extend(of_fold.tolist())
+        windows.append(_window_scores(judged, samples, trained, fold))
+    windows.append(_background_scores(background, trained))
+    return HeldOut(float(np.mean(right)), len(right), _joined(windows))
+
+
+def _window_scores(
+    clips: Sequence[Clip], samples: Sequence[NDArray[np.float32]], trained: TrainedEncoder, fold: int
+) -> WindowScores:
+    embed, rows = torch_embed(trained), []
+    for index, (clip, clip_samples) in enumerate(zip(clips, samples, strict=True)):
+        if not clip.permissive:
+            continue
+        log_mels, energies = window_log_mels(clip_samples)
+        scores = embed(log_mels) @ trained.directions.T
+        n = len(scores)
+        share = (energies / (energies.max() + 1e-12)).astype(np.float32)
+        rows.append(WindowScores(scores, np.full(n, fold * 1000 + index), np.full(n, clip.target), share))
+    return _joined(rows)
+
+
+def _background_scores(background: dict[str, NDArray[np.int16]], trained: TrainedEncoder) -> WindowScores:
+    embed, rows = torch_embed(trained), []
+    for kind in sorted(background):
+        for clip in background[kind][::10]:
+            log_mels, _ = window_log_mels(clip.astype(np.float32) / 32768.0)
+            scores = embed(log_mels) @ trained.directions.T
+            n = len(scores)
+            rows.append(WindowScores(scores, np.full(n, -1), np.full(n, -1), np.ones(n, np.float32)))
+    return _joined(rows)
+
+
+def _joined(parts: Sequence[WindowScores]) -> WindowScores:
+    return WindowScores(
+        np.concatenate([p.scores for p in parts]),
+        np.concatenate([p.clip for p in parts]),
+        np.concatenate([p.target for p in parts]),
+        np.concatenate([p.energy_share for p in parts]),
+    )
+
+
+def background_prototypes(
+    graphs: tuple[bytes, bytes], background: dict[str, NDArray[np.int16]], seed: int
+) -> list[Background]:
+    """Centroids of each kind of generated background, as the shipped graph embeds it."""
+    embed = graph_embed(graphs)
+    found = []
+    for kind in sorted(background):
+        log_mels = [window_log_mels(clip.astype(np.float32) / 32768.0)[0][::6] for clip in background[kind]]
+        embeddings = embed(np.concatenate(log_mels))
+        vectors = centroids(embeddings, N_CENTROIDS[kind], seed)
+        found.append(Background(f"background {kind}", vectors, len(background[kind])))
+    return found
