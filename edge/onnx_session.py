@@ -129,10 +129,21 @@ def _listed(nodes: Mapping[str, Sequence[int | str | None]]) -> str:
     )
 
 
+def prefers_gpu(provider: Provider) -> bool:
+    """Whether this provider, or for "auto" this ONNX Runtime, is one for a GPU. Raises: EncoderError."""
+    return provider in ("cuda", "tensorrt") or (
+        provider == "auto" and "cuda" in _available(_import_onnxruntime())
+    )
+
+
+def _available(ort: Any) -> list[str]:
+    return [name for name, needed in _ORT_NAMES.items() if needed[0] in ort.get_available_providers()]
+
+
 def _open(path: Path, provider: Provider, n_threads: int) -> tuple[Any, Provider]:
     """A session on a graph, and the provider that it runs on."""
     ort = _import_onnxruntime()
-    available = [name for name, needed in _ORT_NAMES.items() if needed[0] in ort.get_available_providers()]
+    available = _available(ort)
     if provider != "auto":
         if provider not in available:
             raise EncoderError(

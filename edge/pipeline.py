@@ -14,6 +14,7 @@ from edge.encoder import LoadedEncoder, load_encoder
 from edge.errors import BundleError
 from edge.labels import parse_label_list, resolve_labels
 from edge.manifest import EncoderEntry
+from edge.onnx_session import prefers_gpu
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.scoring import PrototypeSet
 from edge.trigger import TriggerRule
@@ -83,7 +84,7 @@ def prepare(config: ListenConfig) -> Pipeline:
     """
     bundle = load_bundle(config.bundle or builtin_bundle())
     manifest = bundle.manifest
-    entry = bundle.encoder_entry(config.encoder, for_gpu=config.provider in ("cuda", "tensorrt"))
+    entry = bundle.encoder_entry(config.encoder, for_gpu=prefers_gpu(config.provider))
     labels = resolve_labels(parse_label_list(config.labels, manifest.labels), manifest.labels)
     own_rules = _rules_by_name(config, bundle, labels)
     thresholds = bundle.thresholds(entry)

@@ -14,7 +14,7 @@ from edge.config import ListenConfig
 from edge.daemon import listen, stopped_by_signals
 from edge.events import EventRecord
 from edge.pipeline import prepare
-from edge.scene import SceneSound, demo_scene
+from edge.scene import DEMO_SOUNDS, SceneSound, demo_scene
 from edge.sinks.text import standard_output, write_line
 from edge.times import stream_clock
 from edge.types import AudioBlock, AudioSource, Samples
@@ -132,8 +132,7 @@ class SceneLog:
 def run(args: argparse.Namespace) -> int:
     """Play the scene and print what is heard; returns the exit code. Raises: SoundError."""
     bundle = getattr(args, "bundle", None)
-    _, sounds = demo_scene(16000)
-    labels = dict.fromkeys(sound.label for sound in sounds if sound.label is not None)
+    labels = dict.fromkeys(sound.label for sound in DEMO_SOUNDS if sound.label is not None)
     pipeline = prepare(
         ListenConfig(labels=tuple(labels), bundle=bundle, provider=getattr(args, "provider", "auto"))
     )

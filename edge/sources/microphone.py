@@ -114,7 +114,7 @@ class MicrophoneSource:
         for chunk in self._chunks(self._recording.chunks):
             if chunk.n_lost_before:
                 lost_s = chunk.n_lost_before / self._recording.rate_hz
-                _log.warning("microphone %r: %.2f s of sound lost", self.name, lost_s)
+                _log.debug("microphone %r: %.2f s of sound lost", self.name, lost_s)
             yield from timeline.add(chunk)
 
     def _chunks(self, recorded: queue.SimpleQueue[Chunk]) -> Iterator[Chunk]:

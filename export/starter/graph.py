@@ -10,6 +10,7 @@ the arithmetic stays single.
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 import onnx
@@ -81,7 +82,9 @@ class Head(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(1, 256, N_OUTPUTS, 4) → (1, 512) of unit L2 norm."""
-        return functional.normalize(self.encoder.pooled(maps), dim=1)
+        projected = self.encoder.pooled(maps)
+        # functional.normalize exports a node that ONNX Runtime leaves to the CPU even where all else is on a GPU.
+        return projected * torch.rsqrt(projected.square().sum(1, keepdim=True) + 1e-12)
 
 
 def _dims(block: ResidualBlock) -> tuple[int, int, int]:
@@ -119,16 +122,19 @@ def _export(
     dynamic_axes: dict[str, dict[int, str]],
 ) -> bytes:
     buffer = io.BytesIO()
-    torch.onnx.export(
-        module,
-        arguments,
-        buffer,  # type: ignore[arg-type]  # The legacy exporter takes a file object.
-        input_names=inputs,
-        output_names=outputs,
-        dynamic_axes=dynamic_axes,
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # Deprecated, but the exporter that is proved on this network.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            module,
+            arguments,
+            buffer,  # type: ignore[arg-type]  # The legacy exporter takes a file object.
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=dynamic_axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     model = halve_weights(onnx.load_from_string(buffer.getvalue()))
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import signal
@@ -322,6 +323,7 @@ def test_the_resamplers_delay_is_taken_off_the_time_of_capture(install: Install)
 def test_a_slow_reader_costs_one_gap_of_the_length_that_was_lost(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     fake = install([device("mic")])
     n_queued, n_lost = 200, 30
     with MicrophoneSource(None, RATE_HZ) as source:

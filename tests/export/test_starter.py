@@ -1,0 +1,141 @@
+"""How the starter is made: data, augmentation, thresholds, graphs. Training itself is too slow for tests."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("soxr")
+from edge.types import Samples
+from export.starter import augment
+from export.starter.data import DatasetError, load_clips
+from export.starter.thresholds import WindowScores, shrunk_thresholds
+
+LICENCES = ("CC0", "CC-BY", "CC-BY-NC", "CC-Sampling+")
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """ESC-50's layout, with one short audio file standing for all."""
+    root = tmp_path / "ESC-50-master"
+    (root / "meta").mkdir(parents=True)
+    (root / "audio").mkdir()
+    one = tmp_path / "one.wav"
+    soundfile.write(one, np.zeros(100), 44100)
+    lines = ["# ESC-50: Dataset for Environmental Sound Classification", ""]
+    with (root / "meta" / "esc50.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["filename", "fold", "target", "category", "esc10", "src_file", "take"])
+        for number in range(2000):
+            fold, target = number % 5 + 1, number // 40
+            name = f"{fold}-{10000 + number}-A-{target}.wav"
+            table.writerow([name, fold, target, f"class_{target}", False, 10000 + number, "A"])
+            (root / "audio" / name).symlink_to(one)
+            page = f"http://www.freesound.org/people/Some%20One/sounds/{10000 + number}/"
+            licence = LICENCES[number % 4]
+            lines.append(
+                f"- [{fold}-{10000 + number}-A.ogg]:  clip derived from a (b) by c.wav ({page}) "
+                f"by Some One [{licence}]"
+            )
+    (root / "LICENSE").write_text("\n".join(lines))
+    return root
+
+
+def test_an_official_download_gives_each_clip_its_fold_and_licence(official: Path) -> None:
+    clips = load_clips(official)
+    assert len(clips) == 2000
+    first = next(clip for clip in clips if clip.source_id == "10001")
+    assert (first.fold, first.target, first.licence, first.author) == (2, 0, "CC-BY", "Some One")
+    assert first.source.endswith("/sounds/10001/")
+    assert first.permissive
+    assert sum(clip.permissive for clip in clips) == 1000
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "LICENSE").unlink(), "LICENSE: missing"),
+        (lambda root: (root / "LICENSE").write_text("all rights"), "no clip's licence could be read"),
+        (lambda root: (root / "audio" / "1-10000-A-0.wav").unlink(), "1 audio files are missing"),
+        (lambda root: (root / "meta" / "esc50.csv").write_text("a,b\n"), "column filename is missing"),
+        (lambda root: (root / "meta" / "esc50.csv").unlink(), "neither meta/esc50.csv nor esc50.csv"),
+    ],
+)
+def test_a_damaged_download_is_refused(
+    official: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(official)
+    with pytest.raises(DatasetError, match=message):
+        load_clips(official)
+
+
+def test_the_folder_here_has_1397_permissive_development_clips(shared_data: Path) -> None:
+    clips = load_clips(shared_data / "esc50")
+    assert sum(clip.permissive and clip.fold != 4 for clip in clips) == 1397
+
+
+@pytest.mark.parametrize(
+    "change",
+    [augment.change_speed, augment.colour, augment.reverberate, augment.random_level, augment.record],
+)
+def test_augmentation_is_seeded_finite_and_of_one_type(
+    change: Callable[[Samples, np.random.Generator], Samples],
+) -> None:
+    sound = np.sin(np.arange(16000) * 0.3).astype(np.float32) * 0.2
+    once, again = (change(sound.copy(), np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    assert once.dtype == np.float32
+    assert np.isfinite(once).all()
+    assert not np.array_equal(once, sound)
+
+
+def test_a_crop_holds_the_sound_rather_than_the_silence_beside_it() -> None:
+    clip = np.zeros(80000, np.float32)
+    clip[60000:62000] = 0.5
+    rng = np.random.default_rng(0)
+    n_with_sound = sum(augment.energetic_crop(clip, 40000, rng).any() for _ in range(200))
+    assert n_with_sound > 170
+
+
+def test_requantised_sound_has_no_more_than_255_values() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 20000).astype(np.float32)
+    assert len(np.unique(augment.requantise(noise))) <= 255
+
+
+def planted_scores(separation: float, n_clips: int) -> WindowScores:
+    """Two labels; windows of the first score `separation` above the rest, which are uniform below 0.5."""
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.0, 0.5, (n_clips * 2, 2)).astype(np.float32)
+    target = np.repeat([0, 1], n_clips)
+    scores[np.arange(n_clips * 2), target] = 0.5 + separation
+    return WindowScores(scores, np.arange(n_clips * 2), target, np.ones(n_clips * 2, np.float32))
+
+
+def test_thresholds_stand_between_what_is_and_what_is_not() -> None:
+    thresholds, common = shrunk_thresholds(planted_scores(0.2, 50), false_share=0.02)
+    assert 0.49 <= common <= 0.7
+    assert (thresholds > 0.48).all()
+    assert (thresholds <= 0.7).all()
+
+
+def test_few_clips_draw_a_threshold_to_the_common_one() -> None:
+    windows = planted_scores(0.3, 400)
+    # The second label is best off far below: all of its clips score 0.35, and nothing else above 0.2.
+    windows.scores[:, 1] = np.where(windows.target == 1, 0.35, 0.2)
+    many, common = shrunk_thresholds(windows, false_share=0.02)
+    few_rows = np.flatnonzero((windows.target == 0) | (windows.clip < 405))
+    few, few_common = shrunk_thresholds(
+        WindowScores(
+            windows.scores[few_rows],
+            windows.clip[few_rows],
+            windows.target[few_rows],
+            windows.energy_share[few_rows],
+        ),
+        false_share=0.02,
+    )
+    assert abs(few[1] - few_common) < abs(many[1] - common)
