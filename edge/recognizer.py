@@ -216,6 +216,8 @@ class Recognizer:
 
     def _step(self, window: Window, window_scores: Scores | None) -> tuple[list[SoundEvent], tuple[str, ...]]:
         events, supporting = [], []
+        # Only of a stream shorter than that is there a window shorter than the others.
+        is_all = len(window.samples) < self._settings.window_length
         for listened in self._listened:
             score, best_rival = None, -math.inf
             if window_scores is not None:
@@ -223,7 +225,9 @@ class Recognizer:
                 best_rival = float(np.max(window_scores[listened.rivals], initial=-math.inf))
                 if listened.trigger.is_supported_by(score, best_rival):
                     supporting.append(listened.trigger.label)
-            event = listened.trigger.step(window.start_sample, window.end_sample, score, best_rival)
+            event = listened.trigger.step(
+                window.start_sample, window.end_sample, score, best_rival, is_all=is_all
+            )
             if event is not None:
                 events.append(event)
         return events, tuple(supporting)

@@ -115,7 +115,13 @@ class Trigger:
         return score >= self._rule.on_threshold and score - best_rival >= self._rule.margin
 
     def step(
-        self, start_sample: int, end_sample: int, score: float | None, best_rival: float
+        self,
+        start_sample: int,
+        end_sample: int,
+        score: float | None,
+        best_rival: float,
+        *,
+        is_all: bool = False,
     ) -> SoundEvent | None:
         """Take the next window, one hop after the one before.
 
@@ -124,6 +130,7 @@ class Trigger:
             end_sample: position just behind its last.
             score: the label's cosine, or None if the window wasn't embedded: it supports and holds nothing.
             best_rival: the highest cosine among the label's rivals; -inf if there is none.
+            is_all: whether there is no more of the stream than this window, so that it must confirm alone.
 
         Returns: the event that begins or ends with this window, if one does.
         """
@@ -136,7 +143,7 @@ class Trigger:
         if score is None or not self.is_supported_by(score, best_rival) or self._is_cooling_down(last_hop):
             return None
         self._supports.append(_Support(last_hop, end_sample, score))
-        if len(self._supports) * self._hop < self._confirm:
+        if not is_all and len(self._supports) * self._hop < self._confirm:
             return None
         return self._begin(start_sample, end_sample)
 

@@ -83,7 +83,7 @@ class Head(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(1, 256, N_OUTPUTS, 4) → (1, 512) of unit L2 norm."""
         projected = self.encoder.pooled(maps)
-        # functional.normalize exports a node that ONNX Runtime leaves to the CPU even where all else is on a GPU.
+        # functional.normalize exports a node that ONNX Runtime leaves to the CPU where all else is on a GPU.
         return projected * torch.rsqrt(projected.square().sum(1, keepdim=True) + 1e-12)
 
 

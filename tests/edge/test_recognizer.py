@@ -181,6 +181,12 @@ def test_a_file_shorter_than_a_window_is_heard(n_samples):
     assert [event.kind for event in events] == (["onset", "offset"] if n_samples > 1 else [])
 
 
+def test_a_file_shorter_than_a_window_confirms_by_its_one_window():
+    strict = replace(RULE, confirm_s=0.8, within_s=0.8)
+    assert [event.kind for event in run(tone(HZ["low"], 700), rule=strict)] == ["onset", "offset"]
+    assert run(tone(HZ["low"], 1000), rule=strict) == [], "a whole window is one of several to come"
+
+
 def test_an_empty_stream_is_nothing():
     assert run(np.zeros(0, np.float32)) == []
 
