@@ -19,7 +19,7 @@ class RuleSettings:
 
     threshold: float | None = None
     off_margin: float = 0.1
-    margin: float = 0.0
+    margin: float = -0.2
     rivals: Rivals = "background"
     confirm_s: float = 0.96
     within_s: float = 2.4

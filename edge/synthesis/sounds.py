@@ -32,13 +32,15 @@ def hi_lo_siren(rate_hz: int, duration_s: float, rng: Generator) -> Signal:
 
 
 def wail_siren(rate_hz: int, duration_s: float, rng: Generator) -> Signal:
-    """An electronic siren through a horn loudspeaker: 650 to 1500 Hz, up in 1.2 s and down in 2 s."""
-    phase_s = seconds(duration_s, rate_hz) % 3.2
+    """An electronic siren through a horn loudspeaker, driving off: 650 to 1500 Hz, up in 1.2 s, down in 2 s."""
+    t_s = seconds(duration_s, rate_hz)
+    phase_s = t_s % 3.2
     falling_s = np.maximum(phase_s - 1.2, 0.0)
     height = np.where(phase_s < 1.2, 1.0 - np.exp(-phase_s / 0.4), np.exp(-falling_s / 0.8))
     pitch_hz = 650.0 * (1500.0 / 650.0) ** height
     horn = harmonics(pitch_hz, rate_hz, resonances=((1300.0, 900.0), (2700.0, 1000.0)), slope=1.0)
-    return _in_the_street(unit(horn), rate_hz, rng, traffic=0.1)
+    leaving = 10.0 ** (-25.0 * np.clip(t_s / duration_s * 2.0 - 1.0, 0.0, 1.0) / 20.0)
+    return _in_the_street(unit(horn) * leaving, rate_hz, rng, traffic=0.1)
 
 
 def clock_alarm(rate_hz: int, duration_s: float, rng: Generator) -> Signal:
@@ -60,14 +62,14 @@ _BELL_PARTIALS = (
 
 
 def church_bells(rate_hz: int, duration_s: float, rng: Generator) -> Signal:
-    """Two church bells swung by turns, a minor third apart, some way off: as much echo as bell.
+    """Four church bells rung in turn, some way off: as much echo as bell.
 
     The peal is faded out in its last half second.
     """
     peal = np.zeros(round(duration_s * rate_hz))
-    for number in range(int(duration_s)):
-        start = round((number + float(rng.uniform(0.0, 0.15))) * rate_hz)
-        prime_hz = 370.0 if number % 2 else 440.0
+    for number in range(round(duration_s / 0.6)):
+        start = round((0.6 * number + float(rng.uniform(0.0, 0.1))) * rate_hz)
+        prime_hz = (349.0, 392.0, 440.0, 523.0)[number % 4]
         add(peal, _bell(rate_hz, prime_hz, len(peal) / rate_hz, rng), start)
     fading = np.minimum(1.0, np.arange(len(peal))[::-1] / (0.5 * rate_hz))
     return _in_the_street(unit(peal) * fading, rate_hz, rng, traffic=0.1, echo_s=1.5, echo_level=1.0)
@@ -77,7 +79,8 @@ def _bell(rate_hz: int, prime_hz: float, duration_s: float, rng: Generator) -> S
     """One stroke: the clapper's thud, and partials that each beat, as no bell is quite round."""
     t_s = seconds(duration_s, rate_hz)
     stroke = 0.8 * rng.standard_normal(len(t_s)) * np.exp(-t_s / 0.006)
-    for ratio, level, decay_s in _BELL_PARTIALS:
+    for ratio, strength, decay_s in _BELL_PARTIALS:
+        level = strength * ratio**0.4  # a hard clapper
         apart_hz = float(rng.uniform(0.2, 1.2))
         for hz in (prime_hz * ratio - apart_hz / 2, prime_hz * ratio + apart_hz / 2):
             ringing = np.sin(2.0 * np.pi * hz * t_s + float(rng.uniform(0.0, 2.0 * np.pi)))
