@@ -32,7 +32,7 @@ def hi_lo_siren(rate_hz: int, duration_s: float, rng: Generator) -> Signal:
 
 
 def wail_siren(rate_hz: int, duration_s: float, rng: Generator) -> Signal:
-    """An electronic siren through a horn loudspeaker, driving off: 650 to 1500 Hz, up in 1.2 s, down in 2 s."""
+    """An electronic siren through a horn, driving off: 650 to 1500 Hz, up in 1.2 s, down in 2 s."""
     t_s = seconds(duration_s, rate_hz)
     phase_s = t_s % 3.2
     falling_s = np.maximum(phase_s - 1.2, 0.0)
