@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.errors import SoundError
@@ -68,7 +68,7 @@ def _esc50(options: argparse.Namespace) -> None:
     from edge.bundle import load_bundle  # noqa: PLC0415 - heavy imports only for the command that needs them
     from edge.pipeline import builtin_bundle  # noqa: PLC0415
     from export.evaluation.accuracy import cross_validated_rows, final_rows  # noqa: PLC0415
-    from export.starter.data import load_clips  # noqa: PLC0415
+    from export.starter.data import FINAL_FOLD, load_clips  # noqa: PLC0415
 
     bundle = load_bundle(options.bundle or builtin_bundle())
     clips = load_clips(options.data)
@@ -83,13 +83,11 @@ def _esc50(options: argparse.Namespace) -> None:
         ((row.method, row.folds, str(row.accuracy), str(row.ahead_of_us or "")) for row in rows),
     )
     if options.final is not None:
-        line = f"{date.today().isoformat()},{bundle.sha256[:12]},{rows[-1].folds},{_own(rows)}\n"  # noqa: DTZ011
+        ours = next(row for row in rows if row.ahead_of_us is None and row.folds == str(FINAL_FOLD))
         with options.final.open("a", encoding="utf-8") as log:
-            log.write(line)
-
-
-def _own(rows: Sequence[object]) -> str:
-    return next(f"{row.accuracy.value:.4f}" for row in rows if getattr(row, "folds", "") == "4")  # type: ignore[attr-defined]
+            log.write(
+                f"{datetime.now(timezone.utc):%Y-%m-%d},{bundle.sha256[:12]},{ours.accuracy.value:.4f}\n"
+            )
 
 
 def _stream(options: argparse.Namespace) -> None:

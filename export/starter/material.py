@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from edge.frontend import STARTER
 from export.starter.background import KINDS, generate
@@ -50,11 +51,12 @@ def background_clips(
         path = directory / f"{'heldout' if heldout else 'train'}-{kind}-{n_clips}-seed{seed}.npy"
         if not path.is_file():
             clips = generate(kind, n_clips, BACKGROUND_CLIP_S, seed, heldout=heldout)
-            rows = np.stack(
-                [np.clip(clip.samples * 32767.0, -32768, 32767).astype(np.int16) for clip in clips]
-            )
+            made = [
+                np.clip(clip.samples * 32767.0, -32768, 32767).astype(np.int16)
+                for clip in tqdm(clips, desc=f"background {kind}", total=n_clips, unit="clip")
+            ]
             temporary = path.with_suffix(".part.npy")
-            np.save(temporary, rows)
+            np.save(temporary, np.stack(made))
             temporary.replace(path)
         found[kind] = np.load(path, allow_pickle=False)
     return found

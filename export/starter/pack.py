@@ -151,7 +151,7 @@ def pack(directory: Path, trained: Trained) -> Bundle:
             weights="trained by edge-listen (export/starter) on the clips in attribution.csv and on "
             "generated background; YAMNet (Google, Apache-2.0) was the teacher",
             licence="Apache-2.0",
-            notes="Clips of ESC-50 under CC0 and CC BY only; no audio is contained. See docs/starter.md.",
+            notes="Clips of ESC-50 under CC0 and CC BY only; no audio is contained. See MODEL_CARD.md.",
             attribution="attribution.csv",
         ),
     )
