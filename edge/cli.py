@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from edge.errors import SinkError, SoundError
 from edge.options import parse_args
@@ -62,7 +62,10 @@ def _fail(error: Exception, args: argparse.Namespace) -> int:
         code, message = error.exit_code, str(error)
     elif not debug:
         message += " (a fault in edge-listen: run it again with --debug for the traceback)"
-    print(f"edge-listen: error: {' '.join(message.split())}", file=sys.stderr)
+    # Where stderr is closed there is nobody to tell; print() would turn to stdout.
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"edge-listen: error: {' '.join(message.split())}", file=sys.stderr, flush=True)
     if isinstance(error, SinkError):
         _abandon_stdout()
     return code

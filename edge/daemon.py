@@ -61,6 +61,7 @@ def listen(
             drops.check(source.dropped_samples, block.start_sample)
     except AudioSourceError:
         send(recognizer.flush())
+        drops.finish(source.dropped_samples)
         raise
     send(recognizer.flush())
     drops.finish(source.dropped_samples)

@@ -10,7 +10,8 @@ import numpy as np
 
 from edge.bundle import Bundle
 from edge.manifest import EncoderEntry
-from edge.onnx_session import Graph, Provider, checked_embedding
+from edge.onnx_session import Graph, checked_embedding
+from edge.settings import Provider
 from edge.trunk_encoder import TrunkHeadEncoder
 from edge.types import Embedding, Encoder, LogMel
 

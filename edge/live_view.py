@@ -56,7 +56,8 @@ class LiveView:
             write_line(self._stream, f"{head}  {self._in_one_line(report)}")
             return
         lines = [f"{head}  {_PASSED_OVER.get(report.state, '')}", *self._bars(report)]
-        columns = shutil.get_terminal_size().columns - 1
+        terminal = shutil.get_terminal_size()
+        columns, lines = terminal.columns - 1, lines[: max(1, terminal.lines - 1)]
         self.clear()
         write_text(self._stream, "".join(line[:columns] + "\n" for line in lines))
         self._n_drawn = len(lines)

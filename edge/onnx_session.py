@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EncoderError
+from edge.settings import Provider
 from edge.types import Embedding
-
-Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ def _open(path: Path, provider: Provider, n_threads: int) -> tuple[Any, Provider
         if provider not in available:
             raise EncoderError(
                 f"provider {provider} is not in this ONNX Runtime; it has: {', '.join(available)}; "
-                f"ask for one of these, or {INSTALL}"
+                "ask for one of these, or use an environment with onnxruntime-gpu instead of onnxruntime"
             )
         return _session(ort, path, provider, n_threads), provider
     if "cuda" in available:

@@ -96,7 +96,7 @@ def _listen_parser() -> argparse.ArgumentParser:
         _add(groups[setting.table], name)
     groups["output"].add_argument(
         "--config",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="a TOML file that holds whatever these options say; an option given here wins over it",
     )
@@ -121,6 +121,12 @@ def _command_parser(command: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: name a file or directory")
+    return Path(text)
+
+
 def _add(group: argparse._ActionsContainer, name: str) -> None:
     """Add a setting's option. One that isn't given leaves no trace, so that the file's value holds."""
     setting = SETTINGS[name]
@@ -132,7 +138,7 @@ def _add(group: argparse._ActionsContainer, name: str) -> None:
     if setting.kind == "switch":
         group.add_argument(*names, action="store_true", default=argparse.SUPPRESS, help=text)
         return
-    kinds: dict[str, Callable[[str], object]] = {"number": float, "whole": int, "path": Path}
+    kinds: dict[str, Callable[[str], object]] = {"number": float, "whole": int, "path": _path}
     repeatable = setting.kind == "words" or name == "threshold"
     group.add_argument(
         *names,

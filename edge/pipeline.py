@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.bundle import Bundle, load_bundle
 from edge.config import ListenConfig, RuleSettings
 from edge.encoder import LoadedEncoder, load_encoder
-from edge.errors import BundleError
+from edge.errors import BundleError, ConfigError
 from edge.labels import parse_label_list, resolve_labels
 from edge.manifest import EncoderEntry
 from edge.onnx_session import prefers_gpu
@@ -113,6 +113,8 @@ def _rules_by_name(config: ListenConfig, bundle: Bundle, labels: list[str]) -> d
     by_name = {}
     for words, rules in config.label_rules.items():
         (name,) = resolve_labels([words], bundle.manifest.labels)
+        if name in by_name:
+            raise ConfigError(f"rules for {name!r} are given twice, under two of its names: use one of them")
         by_name[name] = rules
         if name not in labels:
             logger.warning("the rules for %r have no effect: it is not among the labels listened for", words)

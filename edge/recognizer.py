@@ -134,6 +134,7 @@ class Recognizer:
         self._observe = observe
         self._windower = Windower(settings.window_length, settings.window_hop)
         self._log_mel = self._fresh_log_mel()
+        self._had_gap = False
         self._level_stretch = round(LEVEL_STRETCH_S * settings.log_mel.sample_rate_hz)
         numbers = itertools.count(1)
         self._listened = [self._listen_for(label, rule, numbers) for label, rule in rules.items()]
@@ -171,6 +172,7 @@ class Recognizer:
             EncoderError: if the encoder fails.
         """
         is_gap = self._windower.next_sample not in {None, block.start_sample}
+        self._had_gap = is_gap or (self._had_gap and self._windower.next_sample is not None)
         events = self._end_stretch() if is_gap else []
         for window in self._windower.push(block):
             events += self._hear(window)
@@ -216,8 +218,7 @@ class Recognizer:
 
     def _step(self, window: Window, window_scores: Scores | None) -> tuple[list[SoundEvent], tuple[str, ...]]:
         events, supporting = [], []
-        # Only of a stream shorter than that is there a window shorter than the others.
-        is_all = len(window.samples) < self._settings.window_length
+        is_all = len(window.samples) < self._settings.window_length and not self._had_gap
         for listened in self._listened:
             score, best_rival = None, -math.inf
             if window_scores is not None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.settings import Rivals
 from edge.types import Embedding, Scores
-
-Rivals = Literal["background", "all", "none"]
 
 UNIT_NORM_TOLERANCE = 1e-3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
 Rivals = Literal["background", "all", "none"]
@@ -72,7 +72,7 @@ SETTINGS = {
         "listen",
         "",
         "what computes; auto takes the best there is and says so, one that is named must be there",
-        choices=("auto", "cpu", "cuda", "tensorrt"),
+        choices=get_args(Provider),
     ),
     "hop_s": Setting(
         "listen",
@@ -129,7 +129,7 @@ SETTINGS = {
         "",
         "the sounds that a label must beat: the bundle's background sounds, all of its sounds, or none; "
         "kindred sounds never stop each other",
-        choices=("background", "all", "none"),
+        choices=get_args(Rivals),
     ),
     "confirm_s": _rule(
         "SECONDS",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from edge.errors import ConfigError
-from edge.scoring import Rivals
+from edge.settings import Rivals
 from edge.stream_time import whole_samples
 from edge.types import SoundEvent
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EncoderError
-from edge.onnx_session import AGAIN, Graph, Provider, checked_embedding
+from edge.onnx_session import AGAIN, Graph, checked_embedding
+from edge.settings import Provider
 from edge.types import Embedding, LogMel
 
 

@@ -1,7 +1,7 @@
 """The values that flow through the pipeline, and the Protocols of its exchangeable parts.
 
 Time inside the core is an integer count of samples since the start of the stream, at the encoder's sample
-rate. Seconds appear in settings and in what people read; UTC only in `daemon.py`.
+rate. Seconds appear in settings and in what people read; UTC only in `events.py`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class AudioBlock:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A stretch of the stream of the encoder's window length.
+    """A stretch of the stream, of the encoder's window length, or the whole of a shorter stream.
 
     Attributes:
-        samples: (window_length,) float32 mono in [-1, 1].
+        samples: (n_samples,) float32 mono in [-1, 1].
         start_sample: position of its first sample in the stream.
     """
 
@@ -103,13 +103,8 @@ class AudioSource(Protocol):
         ...
 
     @property
-    def is_live(self) -> bool:
-        """A live source drops and counts when it is read too slowly; a finite one waits and loses nothing."""
-        ...
-
-    @property
     def dropped_samples(self) -> int:
-        """Samples lost so far, at the encoder's sample rate."""
+        """Samples lost so far, at the encoder's rate: 0 for a finite source, which waits to be read."""
         ...
 
     def __enter__(self) -> AudioSource:  # noqa: PYI034 - wrapping sources may return what they wrap

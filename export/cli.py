@@ -79,6 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"edge-export: error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if options.debug:
+            raise
+        print(f"edge-export: error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("edge-export: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130

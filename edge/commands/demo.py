@@ -35,7 +35,6 @@ class SceneSource:
     """
 
     name = "the demo scene"
-    is_live = False
     dropped_samples = 0
 
     def __init__(

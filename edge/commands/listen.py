@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     view = _live_view(config, pipeline, stdout)
     sink: Sink
     if config.json:
-        sink = JsonLinesSink(stdout)
+        sink = JsonLinesSink(stdout, view.clear if view else None)
     else:
         sink = ConsoleSink(stdout, pipeline.label_width, view.clear if view else None)
     with closing(sink), stopped_by_signals(source), source:

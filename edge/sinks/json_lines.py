@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TextIO
 
 from edge.events import EventRecord
@@ -14,13 +15,17 @@ class JsonLinesSink:
 
     Args:
         stream: where to, such as `sys.stdout`; left open.
+        before_line: called before each line, to clear what else stands on the terminal.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, before_line: Callable[[], None] | None = None) -> None:
         self._stream = stream
+        self._before_line = before_line
 
     def emit(self, record: EventRecord) -> None:
         """Write one. Raises: SinkError if the stream is closed or full."""
+        if self._before_line is not None:
+            self._before_line()
         write_line(self._stream, json.dumps(record.as_json_object()))
 
     def close(self) -> None:

@@ -40,7 +40,6 @@ class AudioFileSource:
             `blocks()` began. Time then advances with the clock; nothing is ever dropped.
     """
 
-    is_live = False
     dropped_samples = 0
 
     def __init__(self, path: str | Path, sample_rate_hz: int, *, realtime: bool = False) -> None:

@@ -43,8 +43,6 @@ class MicrophoneSource:
         sample_rate_hz: the encoder's.
     """
 
-    is_live = True
-
     def __init__(self, device: str | None, sample_rate_hz: int) -> None:
         self._device = device
         self._sample_rate_hz = sample_rate_hz

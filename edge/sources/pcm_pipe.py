@@ -109,7 +109,6 @@ class PcmPipeSource:
         sample_rate_hz: the encoder's.
     """
 
-    is_live = False
     dropped_samples = 0
 
     def __init__(self, origin: BinaryIO | str, pcm: PcmFormat, sample_rate_hz: int) -> None:

@@ -64,7 +64,7 @@ def events_of(pipeline: Pipeline, samples: Samples) -> list[str]:
 
 
 def judge_clips(pipeline: Pipeline, clips: Sequence[Clip]) -> tuple[list[Recall], FalseAlarms]:
-    """Each clip as a stream of its own. Clips of other sounds, and other events, are false alarms."""
+    """Each clip as a stream of its own. Events in clips of none of the labels are false alarms."""
     names = {
         dataset_name: label.name
         for label in pipeline.bundle.manifest.labels

@@ -6,10 +6,11 @@ clips, generated background → corpus → the final encoder → ONNX → bundle
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from export.starter.cross_validation import (
     torch_embed,
     window_log_mels,
 )
-from export.starter.data import DEVELOPMENT_FOLDS, Clip, load_clips
+from export.starter.data import DEVELOPMENT_FOLDS, Clip, DatasetError, load_clips
 from export.starter.graph import export_graphs
 from export.starter.material import background_clips, fold_materials
 from export.starter.pack import Background, Trained, centroids, graph_embed, pack
@@ -36,6 +37,8 @@ from export.starter.train import TrainedEncoder, TrainSettings, train
 
 logger = logging.getLogger(__name__)
 
+CALIBRATION_MINUTES = 4.0
+"""Of each kind of background, made for the thresholds alone."""
 N_CENTROIDS = {"speech": 12, "music": 16, "noise": 6, "hum": 4, "quiet": 3}
 
 
@@ -75,6 +78,10 @@ def build_starter(
     background = background_clips(
         work / "background", dict(settings.background_minutes), settings.seed, heldout=False
     )
+    _claim(work, settings, clips)
+    unheard = background_clips(
+        work / "background", dict.fromkeys(N_CENTROIDS, CALIBRATION_MINUTES), settings.seed + 1, heldout=False
+    )
     materials = fold_materials(clips, DEVELOPMENT_FOLDS, np.concatenate(list(background.values())))
     corpus = build_corpus(
         materials, settings.crops_per_fold, settings.seed, teacher, work / "corpus", torch.get_num_threads()
@@ -82,7 +89,7 @@ def build_starter(
     trained = train(
         corpus, DEVELOPMENT_FOLDS, TrainSettings(settings.final_steps, seed=settings.seed), work / "final.pt"
     )
-    held_out = cross_validate(clips, background, corpus, work, settings)
+    held_out = cross_validate(clips, unheard, corpus, work, settings)
     thresholds, common = shrunk_thresholds(held_out.windows, settings.false_share)
     logger.info("common threshold %.2f, labels' own %.2f to %.2f", common, thresholds.min(), thresholds.max())
     graphs = export_graphs(trained.encoder)
@@ -101,13 +108,33 @@ def build_starter(
             golden,
             {
                 "cross_validated_accuracy_folds_1_2_3_5": round(held_out.accuracy, 4),
-                "cross_validated_clips": held_out.n_clips,
+                "cross_validated_clips": str(held_out.n_clips),
                 "common_threshold": round(common, 3),
-                "settings": json.dumps(settings.__dict__),
+                "settings": json.dumps(asdict(settings)),
             },
             created,
         ),
     )
+
+
+def _claim(work: Path, settings: StarterSettings, clips: Sequence[Clip]) -> None:
+    """Make sure that what `work` holds was made from the same things.
+
+    Raises: DatasetError if it was not.
+    """
+    listing = "\n".join(f"{clip.filename} {clip.path.suffix} {clip.path.stat().st_size}" for clip in clips)
+    made_from = {
+        "settings": {name: value for name, value in asdict(settings).items() if name != "false_share"},
+        "training": asdict(TrainSettings(0)),
+        "clips_sha256": hashlib.sha256(listing.encode()).hexdigest(),
+    }
+    text = json.dumps(made_from, indent=2)
+    path = work / "made-from.json"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise DatasetError(
+            f"{work} holds results for other data or settings (see {path}); give another --work"
+        )
+    path.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +144,7 @@ class HeldOut:
     Attributes:
         accuracy: share of clips whose best label is their own, all folds together.
         n_clips: clips judged.
-        windows: scores of the permissive clips' windows and of background, for thresholds.
+        windows: scores of the permissive clips' windows, and of background that was not trained on.
     """
 
     accuracy: float
@@ -152,7 +179,7 @@ def cross_validate(
         logger.info("fold %d, not trained on: %.4f of %d clips", fold, of_fold.mean(), len(judged))
         right.extend(of_fold.tolist())
         windows.append(_window_scores(judged, samples, trained, fold))
-    windows.append(_background_scores(background, trained))
+        windows.append(_background_scores(background, trained, fold))
     return HeldOut(float(np.mean(right)), len(right), _joined(windows))
 
 
@@ -168,13 +195,15 @@ def _window_scores(
     return _joined(rows)
 
 
-def _background_scores(background: dict[str, NDArray[np.int16]], trained: TrainedEncoder) -> WindowScores:
+def _background_scores(
+    background: dict[str, NDArray[np.int16]], trained: TrainedEncoder, fold: int
+) -> WindowScores:
     embed, rows = torch_embed(trained), []
-    chosen = [clip for kind in sorted(background) for clip in background[kind][::3]]
+    chosen = [clip for kind in sorted(background) for clip in background[kind]]
     for index, clip in enumerate(chosen):
         scores = embed(window_log_mels(clip.astype(np.float32) / 32768.0)[0]) @ trained.directions.T
         n = len(scores)
-        rows.append(WindowScores(scores, np.full(n, -1 - index), np.full(n, -1)))
+        rows.append(WindowScores(scores, np.full(n, -1000 * fold - index), np.full(n, -1)))
     return _joined(rows)
 
 

@@ -150,7 +150,11 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         absent = [name for name in columns if name not in (reader.fieldnames or ())]
         if absent:
             raise DatasetError(f"{path}: column {absent[0]} is missing; is this ESC-50's table?")
-        return list(reader)
+        rows = list(reader)
+    for row in rows:
+        if not (row["fold"].isdecimal() and row["target"].isdecimal()):
+            raise DatasetError(f"{path}: fold or target of {row['filename']} is no whole number")
+    return rows
 
 
 def _read_licences(path: Path) -> dict[str, tuple[str, str, str]]:

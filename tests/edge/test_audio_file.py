@@ -126,7 +126,7 @@ def test_a_long_file_needs_no_more_memory_than_a_short_one(tmp_path: Path) -> No
 
 def test_a_file_is_finite_and_called_by_its_name(tmp_path: Path) -> None:
     source = AudioFileSource(wav(tmp_path / "bark.wav"), RATE_HZ)
-    assert (source.name, source.is_live, source.dropped_samples) == ("bark.wav", False, 0)
+    assert (source.name, source.dropped_samples) == ("bark.wav", 0)
 
 
 def test_in_real_time_a_block_comes_when_it_would_have_been_heard(tmp_path: Path) -> None:

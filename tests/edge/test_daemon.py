@@ -23,7 +23,6 @@ class ListSource:
     """Yields `n_blocks` blocks of 100 samples, then ends or fails; a stop ends it."""
 
     name = "a list"
-    is_live = True
 
     def __init__(
         self, n_blocks: int, failure: AudioSourceError | None = None, dropped_a_block: int = 0

@@ -39,6 +39,7 @@ def test_the_demo_prints_what_plays_what_it_hears_and_the_count(
     bundle = tmp_path_factory.mktemp("bundles") / "tones"
     write_synthetic_bundle(bundle)
     monkeypatch.setattr("edge.commands.demo.demo_scene", tone_scene)
+    monkeypatch.setattr("edge.commands.demo.DEMO_SOUNDS", SOUNDS)
     began_s = time.monotonic()
     assert main(["demo", "--fast", "--bundle", str(bundle)]) == 0
     assert time.monotonic() - began_s < 10  # the scene lasts 15

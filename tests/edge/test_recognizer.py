@@ -135,6 +135,8 @@ def test_streaming_scores_are_those_of_each_window_by_itself(samples):
 @given(before=scenes, after=scenes, jump=st.integers(-5000, 20000).filter(bool))
 def test_after_a_gap_events_are_those_of_a_fresh_recognizer(before, after, jump):
     before = np.append(before, np.float32(0.1))
+    # A stretch shorter than a window differs: only a whole stream of that length confirms by it.
+    after = np.pad(after, (0, max(0, SETTINGS.window_length - len(after))))
     start = len(before) + jump
     recognizer = make()
     events = feed(recognizer, before, [400])
@@ -185,6 +187,17 @@ def test_a_file_shorter_than_a_window_confirms_by_its_one_window():
     strict = replace(RULE, confirm_s=0.8, within_s=0.8)
     assert [event.kind for event in run(tone(HZ["low"], 700), rule=strict)] == ["onset", "offset"]
     assert run(tone(HZ["low"], 1000), rule=strict) == [], "a whole window is one of several to come"
+
+
+def test_a_short_stretch_behind_a_gap_does_not_confirm_by_itself():
+    recognizer = make(rule=replace(RULE, confirm_s=0.8, within_s=0.8))
+    assert feed(recognizer, np.zeros(3000, np.float32)) == []
+    assert feed(recognizer, tone(HZ["low"], 700), start=5000) + recognizer.flush() == []
+    # What comes after the flush is another stream.
+    assert [e.kind for e in feed(recognizer, tone(HZ["low"], 700)) + recognizer.flush()] == [
+        "onset",
+        "offset",
+    ]
 
 
 def test_an_empty_stream_is_nothing():
