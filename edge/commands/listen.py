@@ -80,10 +80,12 @@ def open_source(config: ListenConfig, sample_rate_hz: int) -> AudioSource:
 
 
 def _live_view(config: ListenConfig, pipeline: Pipeline, stdout: TextIO) -> LiveView | None:
-    if not config.top:
+    # Python's type stubs leave out that it is None where the descriptor was closed at the start.
+    stream: TextIO | None = sys.stderr if config.json else stdout
+    if not config.top or stream is None:
         return None
     view = LiveView(
-        sys.stderr if config.json else stdout,
+        stream,
         pipeline.prototypes.names,
         pipeline.thresholds,
         config.top,

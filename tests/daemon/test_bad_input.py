@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from program import ENVIRONMENT, edge_listen, the_error
+from program import ENVIRONMENT, PROGRAM, edge_listen, the_error
 from synthetic_bundle import SAMPLE_RATE_HZ, TONES_HZ, rain, tone, write_synthetic_bundle
 
 PCM = f"s16le:{SAMPLE_RATE_HZ}:1"
@@ -169,3 +171,22 @@ def test_a_provider_that_is_not_there_is_refused_and_not_replaced(bundle: Path, 
         pytest.skip("this ONNX Runtime has TensorRT")
     assert done.returncode == 4
     assert "tensorrt" in the_error(done.stderr)
+
+
+def test_with_stderr_closed_the_error_does_not_turn_to_stdout(bundle: Path) -> None:
+    command = shlex.join([*PROGRAM, "--bundle", str(bundle), "--labels", "siren", "--input", "none.wav"])
+    done = subprocess.run(["sh", "-c", f"{command} 2>&-"], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (5, b"")
+
+
+def test_with_stdout_and_stderr_on_one_closed_pipe_it_stops_with_the_outputs_code(
+    bundle: Path, tmp_path: Path
+) -> None:
+    wav = tmp_path / "siren.wav"
+    soundfile.write(wav, tone(TONES_HZ["siren"], 10), SAMPLE_RATE_HZ)
+    command = shlex.join([*PROGRAM, "--bundle", str(bundle), "--labels", "siren", "--input", str(wav)])
+    code = tmp_path / "code"
+    subprocess.run(
+        ["sh", "-c", f"( {command} 2>&1; echo $? > {shlex.quote(str(code))} ) | true"], check=True, timeout=60
+    )
+    assert code.read_text() == "6\n"

@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 import pytest
-from edge.scene import SceneSound
 from synthetic_bundle import SAMPLE_RATE_HZ, TONES_HZ, rain, tone, write_synthetic_bundle
 
 from edge.cli import main
 from edge.commands.demo import SceneLog, SceneSource
 from edge.events import EventRecord
+from edge.scene import SceneSound
 from edge.types import Samples
 
 SOUNDS = (
