@@ -84,6 +84,17 @@ def final_rows(bundle: Bundle, clips: Sequence[Clip], yamnet: Path | None) -> li
     return rows
 
 
+def left_out_row(bundle: Bundle, clips: Sequence[Clip]) -> Row:
+    """The development folds' clips that their licence kept out of training. No class has its usual share."""
+    judged = [clip for clip in clips if clip.fold in DEVELOPMENT_FOLDS and not clip.permissive]
+    right = (bundle_predictions(bundle, judged) == _targets(judged)).astype(np.float64)
+    return Row(
+        f"{bundle.manifest.name}, {len(judged)} clips left out for their licence",
+        "1 2 3 5",
+        source_bootstrap(right, [clip.source_id for clip in judged]),
+    )
+
+
 def cross_validated_rows(clips: Sequence[Clip], yamnet: Path | None) -> list[Row]:
     """YAMNet over the development folds, each judged by what the others trained, at the common quality."""
     if yamnet is None:
