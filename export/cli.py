@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.errors import SoundError
+from export.exit_codes import finish
 
 BUILT_IN_BUNDLE = Path(__file__).resolve().parent.parent / "edge" / "starter" / "bundle"
 
@@ -72,22 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns: the exit code."""
     options = parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        run(options)
-    except SoundError as error:
-        if options.debug:
-            raise
-        print(f"edge-export: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        if options.debug:
-            raise
-        print(f"edge-export: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("edge-export: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    return 0
+    return finish(
+        "edge-export",
+        lambda: run(options),
+        debug=options.debug,
+        when_interrupted="interrupted; the same command goes on where it stopped",
+    )
 
 
 if __name__ == "__main__":

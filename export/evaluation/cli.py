@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.errors import SoundError
+from export.exit_codes import finish
 
 if TYPE_CHECKING:
     from export.evaluation.accuracy import Row
@@ -29,8 +30,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "esc50",
         parents=[common],
         help="accuracy among all labels, YAMNet beside it",
-        description="Accuracy on ESC-50 by the nearest prototype. Without --final, on the clips of folds 1, 2, 3 "
-        "and 5 that their licence kept out of training; with it, fold 4 is opened and the look is counted.",
+        description="Accuracy on ESC-50 by the nearest prototype. Without --final, on the clips of folds 1, "
+        "2, 3 and 5 that their licence kept out of training; with it, fold 4 is opened and the look counted.",
     )
     esc50.add_argument("--yamnet", type=Path, metavar="FILE", help="yamnet.tflite, to have YAMNet's rows too")
     esc50.add_argument(
@@ -139,22 +140,7 @@ def _print_table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> No
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns: the exit code."""
     options = parse_args(arguments)
-    try:
-        run(options)
-    except SoundError as error:
-        if options.debug:
-            raise
-        print(f"edge-eval: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        if options.debug:
-            raise
-        print(f"edge-eval: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("edge-eval: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return finish("edge-eval", lambda: run(options), debug=options.debug, when_interrupted="interrupted")
 
 
 if __name__ == "__main__":
