@@ -16,13 +16,13 @@ from typing import IO, Any
 import numpy as np
 import pytest
 import soundfile
-from edge.scene import demo_scene
 from program import ENVIRONMENT, start
 from pulseaudio import NullSink, null_sink
 from synthetic_bundle import SAMPLE_RATE_HZ, TONES_HZ, tone
 
 from edge.errors import BundleError
 from edge.pipeline import builtin_bundle
+from edge.scene import demo_scene
 from edge.types import Samples
 
 HEAR_S = 30.0
