@@ -60,14 +60,16 @@ def verify_file(directory: Path, name: str, expected: FileEntry) -> None:
         if not path.resolve().is_relative_to(directory.resolve()):
             raise BundleError(f"{path} is a link that leads out of the bundle; {COPY_AGAIN}")
         if not path.exists():
-            raise BundleError(f"{path} is missing; {COPY_AGAIN}")
+            # Dangling, or in a circle, over which resolve() raises no more from Python 3.13 on.
+            what = "is a link that leads nowhere" if path.is_symlink() else "is missing"
+            raise BundleError(f"{path} {what}; {COPY_AGAIN}")
         if not path.is_file():
             raise BundleError(f"{path} is not a regular file; {COPY_AGAIN}")
         size = path.stat().st_size
         if size != expected.size_bytes:
             raise BundleError(f"{path} must have {expected.size_bytes} bytes, but has {size}; {COPY_AGAIN}")
         found = sha256_of([path])
-    except RuntimeError as error:  # Python before 3.13, where links lead in a circle
+    except RuntimeError as error:  # Python before 3.13: links lead in a circle
         raise BundleError(f"{path} is a link that leads nowhere; {COPY_AGAIN}") from error
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -273,7 +273,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "a byte flipped": (flip, "audio_encoder.fp32.onnx is damaged: its sha256"),
     "a hash that is none": (key("files", {ENCODER: {"sha256": "x", "size_bytes": 1}}), "64 lower-case hex"),
     "a link out of the bundle": (link_out, "is a link that leads out of the bundle"),
-    "a link to itself": (link_to_itself, f"{ENCODER} "),
+    "a link to itself": (link_to_itself, "is a link that leads nowhere"),
     "a pipe for a file": (pipe, "is not a regular file"),
     "a folder for a file": (folder, "is not a regular file"),
     # prototypes
