@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from edge.config import ListenConfig
+from edge.encoder import load_encoder
 from edge.frontend import StreamingLogMel
 from edge.pipeline import Pipeline, prepare
 from edge.recognizer import LEVEL_STRETCH_S, WindowReport
@@ -168,6 +169,26 @@ def measure(
     return watch
 
 
+def compare_encoders(pipeline: Pipeline, n_rounds: int) -> None:
+    """Print what the trunk's state saves: a hop's frames against a whole window, by turns."""
+    settings = pipeline.settings
+    hop_frames = settings.window_hop // settings.log_mel.hop_length
+    n_frames = settings.log_mel.n_frames(settings.clip_length)
+    # A hop of one sample is no whole number of frames, so this one computes every window whole.
+    whole = load_encoder(pipeline.bundle, pipeline.entry, 1, "cpu")
+    stream = np.random.default_rng(1).standard_normal(
+        (n_frames + n_rounds * hop_frames, settings.log_mel.n_mels)
+    )
+    watch = Stopwatch()
+    for start in range(0, n_rounds * hop_frames, hop_frames):
+        log_mel = stream[start : start + n_frames].astype(np.float32)
+        watch.time("hop", lambda log_mel=log_mel: pipeline.encoder.encode(log_mel))  # type: ignore[misc]
+        watch.time("whole", lambda log_mel=log_mel: whole.encode(log_mel))  # type: ignore[misc]
+    hop_ms, whole_ms = (1e3 * float(np.median(watch.taken_s[name])) for name in ("hop", "whole"))
+    ratio = whole_ms / hop_ms
+    print(f"\nencoder: {hop_ms:.2f} ms for a hop, {whole_ms:.2f} ms for a whole window: {ratio:.1f} x")
+
+
 def report(watch: Stopwatch, hop_s: float) -> None:
     """Print the table, and the ratios if YAMNet was run."""
     taken_s = dict(watch.taken_s)
@@ -207,6 +228,7 @@ def main() -> None:
     print(pipeline.description)
     yamnet = None if options.yamnet is None else yamnet_frame(options.yamnet)
     report(measure(lambda: prepare(config), yamnet, options.rounds), pipeline.settings.hop_s)
+    compare_encoders(pipeline, options.rounds)
 
 
 if __name__ == "__main__":
