@@ -171,9 +171,10 @@ class Recognizer:
         Raises:
             EncoderError: if the encoder fails.
         """
-        is_gap = self._windower.next_sample not in {None, block.start_sample}
-        self._had_gap = is_gap or (self._had_gap and self._windower.next_sample is not None)
-        events = self._end_stretch() if is_gap else []
+        expected = self._windower.next_sample
+        is_gap = expected not in {None, block.start_sample}
+        self._had_gap = is_gap or (self._had_gap and expected is not None)
+        events = self._end_stretch(expected) if is_gap else []
         for window in self._windower.push(block):
             events += self._hear(window)
         return events
@@ -186,13 +187,16 @@ class Recognizer:
         Raises:
             EncoderError: if the encoder fails.
         """
+        end_sample = self._windower.next_sample
         events = [event for window in self._windower.flush() for event in self._hear(window)]
-        return events + self._end_stretch()
+        return events + self._end_stretch(end_sample)
 
-    def _end_stretch(self) -> list[SoundEvent]:
+    def _end_stretch(self, end_sample: int | None) -> list[SoundEvent]:
+        if end_sample is None:
+            return []
         # Windows after a jump may happen to stand a hop behind the last: frames of before mustn't be reused.
         self._log_mel = self._fresh_log_mel()
-        closed = [listened.trigger.close() for listened in self._listened]
+        closed = [listened.trigger.close(end_sample) for listened in self._listened]
         return [event for event in closed if event is not None]
 
     def _hear(self, window: Window) -> list[SoundEvent]:

@@ -147,13 +147,20 @@ class Trigger:
             return None
         return self._begin(start_sample, end_sample)
 
-    def close(self) -> SoundEvent | None:
+    def close(self, end_sample: int) -> SoundEvent | None:
         """End the stream, or a stretch of it before a gap: support is forgotten, a cooldown runs on.
+
+        Args:
+            end_sample: position just behind the stretch's last sample; a sound that its last window still
+                held ends there.
 
         Returns: the offset of the open event, if there is one.
         """
         self._supports.clear()
-        return None if self._open is None else self._end(self._open)
+        if self._open is None:
+            return None
+        still_on = self._open.held_end > end_sample - self._hop
+        return self._end(self._open, end_sample if still_on else None)
 
     def _is_cooling_down(self, onset_sample: int) -> bool:
         # After a jump backwards, the last offset may lie ahead by hours: it doesn't count.
@@ -177,12 +184,12 @@ class Trigger:
             event.score = max(event.score, score)
             event.held_start, event.held_end = start_sample, end_sample
             return None
-        return self._end(event) if end_sample - event.held_end >= self._release else None
+        return self._end(event, None) if end_sample - event.held_end >= self._release else None
 
-    def _end(self, event: _OpenEvent) -> SoundEvent:
+    def _end(self, event: _OpenEvent, cut_off_at: int | None) -> SoundEvent:
         self._open = None
         first_hop_end = max(event.held_start, event.onset_sample) + self._hop
-        self._last_offset = min(first_hop_end, event.held_end)
+        self._last_offset = min(first_hop_end, event.held_end) if cut_off_at is None else cut_off_at
         return self._event(event, self._last_offset)
 
     def _event(self, event: _OpenEvent, offset_sample: int | None) -> SoundEvent:

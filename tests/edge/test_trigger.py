@@ -75,7 +75,7 @@ def test_an_event_lasts_a_hop_at_least():
 def test_the_event_of_a_file_shorter_than_a_hop_lies_within_it():
     trigger = make()
     onset = trigger.step(0, 30, 0.9, NO_RIVAL)
-    offset = trigger.close()
+    offset = trigger.close(30)
     assert onset is not None
     assert offset is not None
     assert (onset.onset_sample, offset.onset_sample, offset.offset_sample) == (0, 0, 30)
@@ -180,20 +180,31 @@ def test_support_during_the_cooldown_does_not_count_towards_confirmation():
 def test_the_cooldown_runs_on_over_a_gap_and_a_jump_backwards_ends_it():
     trigger = make(cooldown_s=10.0)
     play(trigger, [0.6, 0.1], first=5000)
-    trigger.close()
+    trigger.close(5000 + HOP + WINDOW)
     assert play(trigger, [0.6, 0.6], first=5400) == []
     assert onset_windows(play(trigger, [0.6], first=0)) == [0]
 
 
-def test_closing_ends_the_open_event_at_the_last_window_that_held_and_forgets_support():
-    trigger = make(confirm_s=1.0, within_s=1.0)
-    play(trigger, [0.6] * 10)
-    offset = trigger.close()
+@pytest.mark.parametrize(
+    ("scores", "n_behind", "offset_sample"),
+    [
+        ([0.6] * 10, 0, 9 * HOP + WINDOW),
+        ([0.6] * 10, HOP - 1, 9 * HOP + WINDOW + HOP - 1),
+        ([0.6] * 10 + [0.1], 0, 9 * HOP + HOP),
+    ],
+)
+def test_closing_ends_a_sound_that_held_to_the_last_where_the_stream_ends(scores, n_behind, offset_sample):
+    trigger = make(confirm_s=1.0, within_s=1.0, release_s=5.0)
+    play(trigger, scores)
+    offset = trigger.close((len(scores) - 1) * HOP + WINDOW + n_behind)
     assert offset is not None
-    assert (offset.kind, offset.number, offset.offset_sample) == ("offset", 1, 9 * HOP + HOP)
-    assert trigger.close() is None
+    assert (offset.kind, offset.number, offset.offset_sample) == ("offset", 1, offset_sample)
+
+
+def test_closing_forgets_support():
+    trigger = make(confirm_s=1.0, within_s=1.0)
     play(trigger, [0.6], first=2000)
-    assert trigger.close() is None
+    assert trigger.close(2000 + WINDOW) is None
     assert play(trigger, [0.6], first=2050) == []
 
 
@@ -223,7 +234,7 @@ def test_onsets_and_offsets_alternate_and_keep_their_promises(stretches, thresho
     start = 0
     for stretch, gap in stretches:
         events += [event for _, event in play(trigger, stretch, start, hop)]
-        closed = trigger.close()
+        closed = trigger.close(start + (len(stretch) - 1) * hop + WINDOW)
         events += [closed] if closed else []
         start += len(stretch) * hop + WINDOW + gap
     assert [event.kind for event in events] == ["onset", "offset"] * (len(events) // 2)
