@@ -22,7 +22,6 @@ from edge.errors import SoundError
 
 N_CLASSES = 50
 N_CLIPS = 2000
-CLIP_S = 5.0
 DEVELOPMENT_FOLDS = (1, 2, 3, 5)
 FINAL_FOLD = 4
 PERMISSIVE = ("CC0", "CC-BY")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from source_reading import until_error
 
 from edge.errors import AudioSourceError
 from edge.sources.audio_file import AudioFileSource
@@ -55,18 +56,6 @@ def message(path: Path) -> str:
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
     return str(caught.value)
-
-
-def until_error(source: AudioFileSource) -> tuple[list[AudioBlock], str]:
-    """What came before the error, and what it said."""
-    blocks = []
-    with source:
-        try:
-            for block in source.blocks():
-                blocks.append(block)  # noqa: PERF402 - kept although the loop fails
-        except AudioSourceError as error:
-            return blocks, str(error)
-    pytest.fail("it ended without an error")
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "aiff", "au", "w64"])

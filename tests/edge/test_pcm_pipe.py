@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
+from source_reading import until_error
 
 from edge.errors import AudioSourceError, ConfigError
 from edge.sources.pcm_pipe import PcmFormat, PcmPipeSource, decode_pcm, parse_pcm_format
@@ -68,18 +69,6 @@ def joined(blocks: list[AudioBlock]) -> Samples:
         assert block.samples.dtype == np.float32
         position += len(block.samples)
     return np.concatenate([block.samples for block in blocks])
-
-
-def until_error(source: PcmPipeSource) -> tuple[list[AudioBlock], str]:
-    """What came before the error, and what it said."""
-    blocks = []
-    with source:
-        try:
-            for block in source.blocks():
-                blocks.append(block)  # noqa: PERF402 - kept although the loop fails
-        except AudioSourceError as error:
-            return blocks, str(error)
-    pytest.fail("it ended without an error")
 
 
 def is_running(pid: int) -> bool:
