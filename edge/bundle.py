@@ -21,21 +21,16 @@ from edge.bundle_arrays import (
     Prototypes,
     check_background,
     read_golden,
+    read_pool,
     read_prototypes,
 )
 from edge.bundle_files import read_manifest, sha256_of, sync_folder, sync_folders, verify_file, write_file
 from edge.errors import BundleError
 from edge.labels import check_distinct
-from edge.manifest import (
-    EXPORT_AGAIN,
-    MANIFEST_NAME,
-    EncoderEntry,
-    FileEntry,
-    LabelEntry,
-    Manifest,
-    check_file_name,
-)
+from edge.manifest import MANIFEST_NAME, EncoderEntry, FileEntry, LabelEntry, Manifest
+from edge.manifest_entries import EXPORT_AGAIN, check_file_name
 from edge.manifest_json import manifest_bytes, parse_manifest
+from edge.prototypes import Pool
 from edge.scoring import PrototypeSet
 
 __all__ = ["Bundle", "EncoderEntry", "FileEntry", "LabelEntry", "Manifest", "load_bundle", "write_bundle"]
@@ -95,6 +90,18 @@ class Bundle:
         """A log-mel and what this encoder must make of it."""
         return self.goldens[entry.name]
 
+    def pool(self, entry: EncoderEntry) -> Pool | None:
+        """Embeddings of unlabelled recordings by this encoder, read now; None if the bundle has none.
+
+        Raises: BundleError.
+        """
+        if entry.pool is None:
+            return None
+        path = self.directory / entry.pool
+        pool, made_with = read_pool(path, entry.embedding_dim)
+        _check_maker(path, made_with, self.directory, self.manifest, entry)
+        return pool
+
     def thresholds(self, entry: EncoderEntry) -> dict[str, float]:
         """Label name → on-threshold with this encoder, for all labels that can be listened for."""
         return {
@@ -145,7 +152,7 @@ def write_bundle(
 
     Raises: BundleError if something else is there, the disk refuses, or the bundle would not load.
     """
-    _check_target(directory, replace=replace)
+    check_target(directory, replace=replace)
     for name in files:
         check_file_name(name)
     staging: Path | None = None
@@ -175,19 +182,31 @@ def _load_prototypes(directory: Path, manifest: Manifest, entry: EncoderEntry) -
     path = directory / entry.prototypes
     names = [label.name for label in manifest.labels]
     prototypes = read_prototypes(path, names, entry.embedding_dim)
+    _check_maker(path, prototypes.encoder_sha256, directory, manifest, entry)
+    return prototypes
+
+
+def _check_maker(
+    path: Path, found_sha256: str, directory: Path, manifest: Manifest, entry: EncoderEntry
+) -> None:
+    """Refuse arrays that were made with another encoder. Raises: BundleError."""
     if len(entry.files) == 1:
         made_with = manifest.files[entry.files[0]].sha256
     else:
         made_with = sha256_of([directory / name for name in entry.files])
-    if prototypes.encoder_sha256 != made_with:
+    if found_sha256 != made_with:
         raise BundleError(
             f'{path} was made with another encoder than "{entry.name}": encoder_sha256 must be '
-            f"{made_with[:12]}..., but is {ascii(prototypes.encoder_sha256[:12])[1:-1]}...; {EXPORT_AGAIN}"
+            f"{made_with[:12]}..., but is {ascii(found_sha256[:12])[1:-1]}...; {EXPORT_AGAIN}"
         )
-    return prototypes
 
 
-def _check_target(directory: Path, *, replace: bool) -> None:
+def check_target(directory: Path, *, replace: bool) -> None:
+    """Whether a bundle may be written there, which is best asked before it is made.
+
+    replace: whether a bundle that is there already may be replaced.
+    Raises: BundleError.
+    """
     if not os.path.lexists(directory):
         return
     if not replace:
@@ -200,7 +219,10 @@ def _check_target(directory: Path, *, replace: bool) -> None:
 
 def _load_staged(made: Path, directory: Path) -> Bundle:
     try:
-        return dataclasses.replace(load_bundle(made), directory=directory)
+        bundle = load_bundle(made)
+        for entry in bundle.manifest.encoders:
+            bundle.pool(entry)  # which a reader checks no sooner than it needs one
+        return dataclasses.replace(bundle, directory=directory)
     except BundleError as error:
         raise BundleError(f"not written: {error}".replace(str(made), str(directory))) from error
 

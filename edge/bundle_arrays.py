@@ -1,12 +1,8 @@
-"""The bundle's npz files: written the same way each time, read without pickle, checked before use."""
+"""What the bundle's npz files hold: each array checked for all that docs/bundle-format.md says of it."""
 
 from __future__ import annotations
 
-import io
-import math
-import struct
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import BundleError
-from edge.manifest import COPY_AGAIN, EXPORT_AGAIN
+from edge.manifest_entries import EXPORT_AGAIN
+from edge.npz_file import check_array, check_norms, decode, kind_of, npz_bytes, read_npz, read_text
+from edge.prototypes import LEAST_RECORDINGS, Pool
 from edge.types import Embedding, LogMel
 
+__all__ = [
+    "Golden",
+    "Prototypes",
+    "check_background",
+    "npz_bytes",
+    "read_golden",
+    "read_pool",
+    "read_prototypes",
+]
+
 NORM_TOLERANCE = 1e-3
+# Half precision rounds each value by up to 5e-4 of itself.
+POOL_NORM_TOLERANCE = 2e-3
 # The golden embedding is what the graph yielded, at its own precision.
 GOLDEN_NORM_TOLERANCE = 1e-2
 
@@ -51,30 +61,17 @@ class Golden:
     embedding: Embedding
 
 
-def npz_bytes(**arrays: object) -> bytes:
-    """An npz file, uncompressed: the same bytes for the same arrays."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asanyarray(array), version=(1, 0), allow_pickle=False)
-            # A ZipInfo made from a name alone has a fixed date; np.savez leaves that to Python.
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
-    return buffer.getvalue()
-
-
 def read_prototypes(path: Path, labels: Sequence[str], embedding_dim: int) -> Prototypes:
     """Read the prototypes of `labels`, the manifest's names in its order.
 
     Raises: BundleError.
     """
-    arrays = _read_npz(path, ("vectors", "owners", "encoder_sha256"))
+    arrays = read_npz(path, ("vectors", "owners", "encoder_sha256"))
     vectors, owners, maker = arrays["vectors"], arrays["owners"], arrays["encoder_sha256"]
-    _check_array(path, "vectors", vectors, np.float32, (None, embedding_dim))
-    _check_array(path, "owners", owners, np.int32, (len(vectors),))
-    if maker.shape != () or maker.dtype.kind != "U":
-        raise BundleError(f"{path}: encoder_sha256 must be a single text, not {_kind(maker)}; {EXPORT_AGAIN}")
-    _check_norms(path, "vectors", vectors, NORM_TOLERANCE)
+    check_array(path, "vectors", vectors, np.float32, (None, embedding_dim))
+    check_array(path, "owners", owners, np.int32, (len(vectors),))
+    encoder_sha256 = read_text(path, "encoder_sha256", maker)
+    check_norms(path, "vectors", vectors, NORM_TOLERANCE)
     if np.any((owners < 0) | (owners >= len(labels))):
         raise BundleError(
             f"{path}: owners must be within 0 and {len(labels) - 1}, one per label; {EXPORT_AGAIN}"
@@ -84,7 +81,7 @@ def read_prototypes(path: Path, labels: Sequence[str], embedding_dim: int) -> Pr
     without = sorted(set(range(len(labels))) - set(owners.tolist()))
     if without:
         raise BundleError(f"{path}: label {labels[without[0]]!a} has no prototype; {EXPORT_AGAIN}")
-    return Prototypes(vectors, owners, maker.tobytes().decode("utf-32-le", "replace"))
+    return Prototypes(vectors, owners, encoder_sha256)
 
 
 def read_golden(path: Path, n_frames: int, n_mels: int, embedding_dim: int) -> Golden:
@@ -92,11 +89,29 @@ def read_golden(path: Path, n_frames: int, n_mels: int, embedding_dim: int) -> G
 
     Raises: BundleError.
     """
-    arrays = _read_npz(path, ("log_mel", "embedding"))
-    _check_array(path, "log_mel", arrays["log_mel"], np.float32, (n_frames, n_mels))
-    _check_array(path, "embedding", arrays["embedding"], np.float32, (embedding_dim,))
-    _check_norms(path, "embedding", arrays["embedding"][None], GOLDEN_NORM_TOLERANCE)
+    arrays = read_npz(path, ("log_mel", "embedding"))
+    check_array(path, "log_mel", arrays["log_mel"], np.float32, (n_frames, n_mels))
+    check_array(path, "embedding", arrays["embedding"], np.float32, (embedding_dim,))
+    check_norms(path, "embedding", arrays["embedding"][None], GOLDEN_NORM_TOLERANCE)
     return Golden(arrays["log_mel"], arrays["embedding"])
+
+
+def read_pool(path: Path, embedding_dim: int) -> tuple[Pool, str]:
+    """Read a pool, its rows brought to unit norm in single precision.
+
+    Returns: the pool, and the hash of the encoder that made it.
+    Raises: BundleError.
+    """
+    arrays = read_npz(path, ("embeddings", "recording", "names", "encoder_sha256"))
+    rows, recording, names = arrays["embeddings"], arrays["recording"], arrays["names"]
+    check_array(path, "embeddings", rows, np.float16, (None, embedding_dim))
+    check_array(path, "recording", recording, np.int32, (len(rows),))
+    encoder_sha256 = read_text(path, "encoder_sha256", arrays["encoder_sha256"])
+    check_norms(path, "embeddings", rows, POOL_NORM_TOLERANCE)
+    _check_recordings(path, recording, names)
+    embeddings = rows.astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return Pool(embeddings, recording.astype(np.intp), tuple(map(decode, names))), encoder_sha256
 
 
 def check_background(path: Path, embedding_dim: int) -> None:
@@ -104,12 +119,12 @@ def check_background(path: Path, embedding_dim: int) -> None:
 
     Raises: BundleError.
     """
-    arrays = _read_npz(path, ("embeddings", "stream", "weight", "duration_s"))
+    arrays = read_npz(path, ("embeddings", "stream", "weight", "duration_s"))
     n_rows = len(np.atleast_1d(arrays["embeddings"]))
-    _check_array(path, "embeddings", arrays["embeddings"], np.float16, (None, embedding_dim))
-    _check_array(path, "stream", arrays["stream"], np.int32, (n_rows,))
-    _check_array(path, "weight", arrays["weight"], np.float32, (n_rows,))
-    _check_array(path, "duration_s", arrays["duration_s"], np.float64, ())
+    check_array(path, "embeddings", arrays["embeddings"], np.float16, (None, embedding_dim))
+    check_array(path, "stream", arrays["stream"], np.int32, (n_rows,))
+    check_array(path, "weight", arrays["weight"], np.float32, (n_rows,))
+    check_array(path, "duration_s", arrays["duration_s"], np.float64, ())
     for name in ("stream", "weight"):
         if np.any(arrays[name] < 0):
             raise BundleError(f"{path}: {name} must not be negative; {EXPORT_AGAIN}")
@@ -117,78 +132,22 @@ def check_background(path: Path, embedding_dim: int) -> None:
         raise BundleError(f"{path}: duration_s must be above 0, not {arrays['duration_s']}; {EXPORT_AGAIN}")
 
 
-def _read_npz(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
-    expected = sorted(f"{name}.npy" for name in names)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            found = sorted(member.filename for member in members)
-            if found != expected:
-                raise BundleError(
-                    f"{path} must hold {_listed(expected)}, but holds {_listed(found)}; {EXPORT_AGAIN}"
-                )
-            # What is stored plainly cannot unpack to more than the file's own checked size.
-            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-                raise BundleError(f"{path} is compressed; its arrays must be stored plainly; {EXPORT_AGAIN}")
-            return {name: _parse_npy(path, name, archive.read(f"{name}.npy")) for name in names}
-    except (zipfile.BadZipFile, UnicodeDecodeError, struct.error, EOFError, RuntimeError, OSError) as error:
+def _check_recordings(path: Path, recording: NDArray[np.int32], names: NDArray[Any]) -> None:
+    steps = np.diff(recording.astype(np.int64), prepend=-1)
+    wrong = (steps < 0) | (steps > 1)
+    wrong[0] = steps[0] != 1
+    if np.any(wrong):
+        row = int(np.argmax(wrong))
         raise BundleError(
-            f"{path} is not a readable npz file ({_first_line(error)}); {COPY_AGAIN}"
-        ) from error
-
-
-def _parse_npy(path: Path, name: str, data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
-        raise BundleError(
-            f"{path}: {name} is not an npy array ({_first_line(error)}); {EXPORT_AGAIN}"
-        ) from error
-    if version != (1, 0):
-        raise BundleError(f"{path}: {name} is in an unknown version of the npy format; {EXPORT_AGAIN}")
-    if dtype.hasobject:
-        raise BundleError(f"{path}: {name} holds pickled objects, which are never read; {EXPORT_AGAIN}")
-    n_bytes, n_expected = len(data) - stream.tell(), math.prod(shape) * dtype.itemsize
-    if n_bytes != n_expected or dtype.itemsize == 0:
-        raise BundleError(
-            f"{path}: {name} needs {n_expected} bytes for its shape, not {n_bytes}; {EXPORT_AGAIN}"
+            f"{path}: recording must ascend from 0 without gaps, "
+            f"but row {row} holds {recording[row]}; {EXPORT_AGAIN}"
         )
-    array: NDArray[Any] = np.ndarray(shape, dtype, data, stream.tell(), order="F" if is_fortran else "C")
-    return array
-
-
-def _check_array(
-    path: Path, name: str, array: NDArray[Any], dtype: type[np.generic], shape: tuple[int | None, ...]
-) -> None:
-    """Check dtype, shape (None: any length but 0) and finiteness."""
-    fits = len(shape) == array.ndim and all(
-        have > 0 if want is None else have == want for have, want in zip(array.shape, shape, strict=True)
-    )
-    if array.dtype != dtype or not fits:
-        wanted = f"{np.dtype(dtype).name} ({', '.join('n' if n is None else str(n) for n in shape)})"
-        raise BundleError(f"{path}: {name} must be {wanted}, not {_kind(array)}; {EXPORT_AGAIN}")
-    if not np.all(np.isfinite(array)):
-        raise BundleError(f"{path}: {name} holds a value that is not finite; {EXPORT_AGAIN}")
-
-
-def _check_norms(path: Path, name: str, vectors: NDArray[np.float32], tolerance: float) -> None:
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    worst = int(np.argmax(np.abs(norms - 1.0)))
-    if abs(norms[worst] - 1.0) > tolerance:
+    n_recordings = int(recording[-1]) + 1
+    if names.dtype.kind != "U" or names.shape != (n_recordings,):
         raise BundleError(
-            f"{path}: {name} row {worst} must have norm 1, but has {norms[worst]:.6g}; {EXPORT_AGAIN}"
+            f"{path}: names must be text ({n_recordings}), not {kind_of(names)}; {EXPORT_AGAIN}"
         )
-
-
-def _kind(array: NDArray[Any]) -> str:
-    return f"{array.dtype.name} ({', '.join(map(str, array.shape))})"
-
-
-def _listed(members: Sequence[str]) -> str:
-    return ascii(", ".join(members)) if members else "nothing"
-
-
-def _first_line(error: BaseException) -> str:
-    return ascii(str(error)).strip("'\"")[:120]
+    if n_recordings < LEAST_RECORDINGS:
+        raise BundleError(
+            f"{path}: a pool needs {LEAST_RECORDINGS} recordings, but has {n_recordings}; {EXPORT_AGAIN}"
+        )

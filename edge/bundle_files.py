@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.errors import BundleError
-from edge.manifest import COPY_AGAIN, EXPORT_AGAIN, MANIFEST_NAME, FileEntry
+from edge.manifest_entries import COPY_AGAIN, EXPORT_AGAIN, MANIFEST_NAME, FileEntry
 
 MAX_MANIFEST_BYTES = 16 << 20
 

@@ -95,8 +95,9 @@ def _logs_on_stderr(*, verbose: bool) -> Iterator[None]:
     logger = logging.getLogger("edge")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    # What a command says of itself, such as what it listens to, is for every run.
-    logging.getLogger("edge.commands").setLevel(logging.INFO)
+    # What a command says of itself, such as what it listens to or which labels it made, is for every run.
+    for name in ("edge.commands", "edge.custom_labels"):
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         yield
     finally:

@@ -14,12 +14,12 @@ from edge.settings import SOURCE_NAMES, Provider, Rivals, flag
 class RuleSettings:
     """When a label's sound counts as an event: scores are cosines, times are in seconds.
 
-    `threshold` None is the bundle's own for the label.
+    `threshold` None is the bundle's own for the label, `margin` None the bundle's own.
     """
 
     threshold: float | None = None
     off_margin: float = 0.1
-    margin: float = -0.2
+    margin: float | None = None
     rivals: Rivals = "background"
     confirm_s: float = 0.96
     within_s: float = 2.4

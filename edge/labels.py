@@ -11,6 +11,8 @@ from edge.errors import BundleError, LabelError
 from edge.manifest import LabelEntry
 
 SEE_ALL = "see all with: edge-listen labels"
+_SLIP = 0.8
+"""How alike, by difflib's measure, words are that differ by a slip of the finger."""
 
 
 def fold(words: str) -> str:
@@ -35,18 +37,51 @@ def check_distinct(labels: Sequence[LabelEntry]) -> None:
                 raise BundleError(f'labels "{first.name}" and "{label.name}" both answer to "{words}"')
 
 
-def resolve_labels(words: Sequence[str], labels: Sequence[LabelEntry]) -> list[str]:
+def resolve_labels(words: Sequence[str], labels: Sequence[LabelEntry], advice: str = "") -> list[str]:
     """Canonical names of the labels asked for, in their order, without repetition.
 
     Args:
         words: names, aliases or data-set names, in any case, with `_` or `-` for spaces, singular or plural.
         labels: the bundle's.
+        advice: how to come by a label that isn't there, for the message.
 
     Raises: LabelError if there are no words, or some name no label to listen for.
     """
     if not words:
         raise LabelError(f"no label given; name one at least; {SEE_ALL}")
-    return list(dict.fromkeys(_resolve(asked, labels) for asked in words))
+    return list(dict.fromkeys(_resolve(asked, labels, advice) for asked in words))
+
+
+def find_label(asked: str, labels: Sequence[LabelEntry]) -> LabelEntry | None:
+    """The label that the words name, else the background that they name, else None.
+
+    Raises: LabelError if the words are none, or may mean several labels.
+    """
+    wanted = fold(asked)
+    if not wanted:
+        raise LabelError(f"empty label name {quoted(asked)}; {SEE_ALL}")
+    found = [label for label in labels if any(fold(known) == wanted for known in _all_words(label))]
+    if not found:
+        found = [
+            label for label in labels if any(_is_plural_pair(fold(k), wanted) for k in _all_words(label))
+        ]
+    listenable = [label for label in found if label.kind == "label"]
+    if len(listenable) > 1:
+        names = " or ".join(label.name for label in listenable)
+        raise LabelError(f"{quoted(asked)} may mean {names}; say which; {SEE_ALL}")
+    return next(iter((*listenable, *found)), None)
+
+
+def likely_meant(asked: str, labels: Sequence[LabelEntry]) -> str | None:
+    """The label whose words differ from these by a letter or two, as a slip of the finger makes them."""
+    owners = _owners(labels)
+    alike = difflib.get_close_matches(fold(asked), owners, n=1, cutoff=_SLIP)
+    return owners[alike[0]] if alike else None
+
+
+def quoted(words: str) -> str:
+    """A person's words as they stand in messages, always of one line."""
+    return json.dumps(words, ensure_ascii=False)
 
 
 def parse_label_list(arguments: Sequence[str], labels: Sequence[LabelEntry] = ()) -> list[str]:
@@ -64,33 +99,24 @@ def parse_label_list(arguments: Sequence[str], labels: Sequence[LabelEntry] = ()
         parts = [argument] if whole else argument.split(",")
         if not all(fold(part) for part in parts):
             raise LabelError(
-                f"empty label name in {_quoted(argument)}; separate names by single commas; {SEE_ALL}"
+                f"empty label name in {quoted(argument)}; separate names by single commas; {SEE_ALL}"
             )
         parsed.extend(part.strip() for part in parts)
     return parsed
 
 
-def _resolve(asked: str, labels: Sequence[LabelEntry]) -> str:
-    wanted = fold(asked)
-    if not wanted:
-        raise LabelError(f"empty label name {_quoted(asked)}; {SEE_ALL}")
-    found = [label for label in labels if any(fold(known) == wanted for known in _all_words(label))]
-    if not found:
-        found = [
-            label for label in labels if any(_is_plural_pair(fold(k), wanted) for k in _all_words(label))
-        ]
-    listenable = [label.name for label in found if label.kind == "label"]
-    if len(listenable) > 1:
-        raise LabelError(f"{_quoted(asked)} may mean {' or '.join(listenable)}; say which; {SEE_ALL}")
-    if listenable:
-        return listenable[0]
-    if found:
+def _resolve(asked: str, labels: Sequence[LabelEntry], advice: str) -> str:
+    found = find_label(asked, labels)
+    if found is None:
+        nearest = _nearest(fold(asked), labels)
+        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
+        advice = f"; {advice}" if advice else ""
+        raise LabelError(f"no label {quoted(asked)}{hint}; {SEE_ALL}{advice}")
+    if found.kind == "background":
         raise LabelError(
-            f"{_quoted(asked)} is a background sound of this bundle, which cannot be listened for; {SEE_ALL}"
+            f"{quoted(asked)} is a background sound of this bundle, which cannot be listened for; {SEE_ALL}"
         )
-    nearest = _nearest(wanted, labels)
-    hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-    raise LabelError(f"no label {_quoted(asked)}{hint}; {SEE_ALL}")
+    return found.name
 
 
 def _all_words(label: LabelEntry) -> Iterator[str]:
@@ -113,14 +139,15 @@ def _plurals(word: str) -> tuple[str, ...]:
 
 def _nearest(wanted: str, labels: Sequence[LabelEntry]) -> list[str]:
     """Up to three names of labels, the most alike first."""
-    owners = {
-        fold(words): label.name for label in labels if label.kind == "label" for words in _all_words(label)
-    }
+    owners = _owners(labels)
     alike = difflib.get_close_matches(wanted, owners, n=12, cutoff=0.6)
     # A word that is missing altogether ("dog" for "dog bark") is far by letters and near by meaning.
     sharing = [words for words in owners if set(wanted.split()) & set(words.split())]
     return list(dict.fromkeys(owners[words] for words in (*alike, *sharing)))[:3]
 
 
-def _quoted(words: str) -> str:
-    return json.dumps(words, ensure_ascii=False)
+def _owners(labels: Sequence[LabelEntry]) -> dict[str, str]:
+    """Folded words → name of the label that answers to them, backgrounds left out."""
+    return {
+        fold(words): label.name for label in labels if label.kind == "label" for words in _all_words(label)
+    }

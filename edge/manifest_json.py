@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import BundleError
-from edge.manifest import COPY_AGAIN, EXPORT_AGAIN, SCHEMA_VERSION, UPGRADE, Manifest, NewerBundleError
+from edge.manifest import SCHEMA_VERSION, Manifest
+from edge.manifest_entries import COPY_AGAIN, EXPORT_AGAIN, UPGRADE, NewerBundleError
 from edge.schema import build, describe
 
 
@@ -72,8 +73,6 @@ def _check_version(plain: object, path: Path) -> None:
             f"{path}: schema_version {version} was made by a newer version "
             f"(this one reads up to {SCHEMA_VERSION}); {UPGRADE}"
         )
-    if plain.get("text_encoder") is not None:
-        raise BundleError(f"{path}: text_encoder must be null: this version cannot use one; {UPGRADE}")
 
 
 def _distinct_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

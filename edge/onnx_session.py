@@ -44,6 +44,7 @@ class Graph:
         provider: "auto" takes CUDA where it loads, else the CPU, and says so in the log. One asked for by
             name runs the whole graph, or the constructor raises.
         n_threads: threads within an operation; they wait without spinning.
+        input_type: ONNX's name for what all its inputs hold; its outputs hold "float".
 
     Attributes:
         provider: what it runs on.
@@ -53,18 +54,25 @@ class Graph:
     Raises: EncoderError if ONNX Runtime, the provider or the graph cannot be used.
     """
 
-    def __init__(self, path: Path, provider: Provider = "auto", n_threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        provider: Provider = "auto",
+        n_threads: int = 1,
+        input_type: Literal["float", "int64"] = "float",
+    ) -> None:
         self.path = path
         self.session, self.provider = _open(path, provider, n_threads)
-        self.inputs = self._dims("input", self.session.get_inputs())
-        self.outputs = self._dims("output", self.session.get_outputs())
+        self.inputs = self._dims("input", self.session.get_inputs(), input_type)
+        self.outputs = self._dims("output", self.session.get_outputs(), "float")
         logger.info("graph %s runs on %s, %d thread(s)", path.name, self.provider, n_threads)
 
-    def _dims(self, kind: str, nodes: Sequence[Any]) -> dict[str, list[int | str | None]]:
+    def _dims(self, kind: str, nodes: Sequence[Any], holds: str) -> dict[str, list[int | str | None]]:
         for node in nodes:
-            if node.type != "tensor(float)":
+            if node.type != f"tensor({holds})":
                 raise EncoderError(
-                    f"{self.path} is not an encoder: its {kind} {node.name} is {node.type}; {AGAIN}"
+                    f"{self.path} is not the encoder it should be: its {kind} {node.name} is {node.type}, "
+                    f"not tensor({holds}); {AGAIN}"
                 )
         return {node.name: list(node.shape) for node in nodes}
 
@@ -90,7 +98,7 @@ class Graph:
                 f"but are {_listed(found)}; {AGAIN}"
             )
 
-    def run(self, feeds: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def run(self, feeds: Mapping[str, NDArray[np.float32] | NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """All outputs, in the graph's order. Raises: EncoderError if the graph cannot take the inputs."""
         try:
             outputs: list[NDArray[np.float32]] = self.session.run(None, dict(feeds))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from edge.bundle import Bundle, load_bundle
 from edge.config import ListenConfig, RuleSettings
+from edge.custom_labels import make_labels, with_labels
 from edge.encoder import LoadedEncoder, load_encoder
 from edge.errors import BundleError, ConfigError
-from edge.labels import parse_label_list, resolve_labels
-from edge.manifest import EncoderEntry
+from edge.labels import find_label, parse_label_list, quoted, resolve_labels
+from edge.manifest import EncoderEntry, LabelEntry, Manifest
 from edge.onnx_session import prefers_gpu
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.scoring import PrototypeSet
@@ -30,8 +31,8 @@ class Pipeline:
         bundle: the bundle in use.
         entry: the encoder in use.
         encoder: that encoder, open.
-        prototypes: of all the bundle's labels and backgrounds.
-        thresholds: on-threshold of every label of the bundle, listened for or not.
+        prototypes: of all the bundle's labels and backgrounds, and of those made for this run.
+        thresholds: on-threshold of every label of these, listened for or not.
         rules: of the labels listened for, in the order they were asked for.
         settings: window, hop and gate.
     """
@@ -78,17 +79,24 @@ def builtin_bundle() -> Path:
 
 
 def prepare(config: ListenConfig) -> Pipeline:
-    """Load the bundle, find the labels in it and open its encoder.
+    """Load the bundle, find the labels in it, make those that it can make, and open its encoder.
 
     Raises: BundleError, LabelError, ConfigError, EncoderError.
     """
     bundle = load_bundle(config.bundle or builtin_bundle())
     manifest = bundle.manifest
     entry = bundle.encoder_entry(config.encoder, for_gpu=prefers_gpu(config.provider))
-    labels = resolve_labels(parse_label_list(config.labels, manifest.labels), manifest.labels)
-    own_rules = _rules_by_name(config, bundle, labels)
-    thresholds = bundle.thresholds(entry)
-    rules = {name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name]) for name in labels}
+    words = parse_label_list(config.labels, manifest.labels)
+    made = make_labels(words, bundle, entry)
+    known = (*manifest.labels, *(label.entry for label in made))
+    labels = resolve_labels(words, known, _way_to_add(manifest))
+    own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
+    thresholds = bundle.thresholds(entry) | {m.entry.name: m.entry.thresholds[entry.name] for m in made}
+    rules = {
+        name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name], manifest.margin)
+        for name in labels
+    }
+    _warn_of_notes(known, labels)
     settings = RecognizerSettings(
         log_mel=manifest.log_mel,
         window_s=manifest.window_s,
@@ -101,18 +109,32 @@ def prepare(config: ListenConfig) -> Pipeline:
         bundle=bundle,
         entry=entry,
         encoder=load_encoder(bundle, entry, settings.window_hop, config.provider),
-        prototypes=bundle.prototypes(entry),
+        prototypes=with_labels(bundle.prototypes(entry), made),
         thresholds=thresholds | {name: rule.on_threshold for name, rule in rules.items()},
         rules=rules,
         settings=settings,
     )
 
 
-def _rules_by_name(config: ListenConfig, bundle: Bundle, labels: list[str]) -> dict[str, RuleSettings]:
-    """The rules given for single labels, by the labels' names in the bundle."""
-    by_name = {}
+def _way_to_add(manifest: Manifest) -> str:
+    """What a person can do about a label that the bundle lacks, for the message."""
+    if manifest.recipe is None:
+        return "this bundle's labels are fixed; a CLAP bundle takes any words (edge-export clap)"
+    return "to add it, export the bundle again with it: edge-export clap --labels ..."
+
+
+def _rules_by_name(
+    config: ListenConfig, known: Sequence[LabelEntry], labels: Sequence[str], *, any_words: bool
+) -> dict[str, RuleSettings]:
+    """The rules given for single labels, by the labels' names.
+
+    any_words: whether the bundle takes any, so that those it doesn't know are of a label not made now.
+    """
+    by_name: dict[str, RuleSettings] = {}
     for words, rules in config.label_rules.items():
-        (name,) = resolve_labels([words], bundle.manifest.labels)
+        found = find_label(words, known)
+        is_known = found is not None and found.kind == "label"
+        name = words if any_words and not is_known else resolve_labels([words], known)[0]
         if name in by_name:
             raise ConfigError(f"rules for {name!r} are given twice, under two of its names: use one of them")
         by_name[name] = rules
@@ -121,12 +143,18 @@ def _rules_by_name(config: ListenConfig, bundle: Bundle, labels: list[str]) -> d
     return by_name
 
 
-def _trigger_rule(rules: RuleSettings, bundle_threshold: float) -> TriggerRule:
+def _warn_of_notes(known: Sequence[LabelEntry], labels: Sequence[str]) -> None:
+    for label in known:
+        if label.name in labels and label.note is not None:
+            logger.warning("%s: %s", quoted(label.name), label.note)
+
+
+def _trigger_rule(rules: RuleSettings, bundle_threshold: float, bundle_margin: float) -> TriggerRule:
     on_threshold = bundle_threshold if rules.threshold is None else rules.threshold
     return TriggerRule(
         on_threshold=on_threshold,
         off_threshold=max(-1.0, on_threshold - rules.off_margin),
-        margin=rules.margin,
+        margin=bundle_margin if rules.margin is None else rules.margin,
         rivals=rules.rivals,
         confirm_s=rules.confirm_s,
         within_s=rules.within_s,

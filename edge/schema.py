@@ -92,6 +92,10 @@ def _build_object(kind: Any, value: dict[str, object], where: str) -> Any:
 
 def _build_union(args: tuple[Any, ...], value: object, where: str) -> Any:
     for arg in args:
+        # So that what is wrong inside an object is said, not only that it doesn't fit.
+        if dataclasses.is_dataclass(arg) and isinstance(value, dict):
+            return build(arg, value, where)
+    for arg in args:
         try:
             return build(arg, value, where)
         except ValueError:  # noqa: PERF203

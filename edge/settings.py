@@ -52,7 +52,8 @@ SETTINGS = {
     "labels": Setting(
         "listen",
         "words",
-        'the sounds to listen for, such as "dog bark,siren"; repeatable; `edge-listen labels` lists all',
+        'the sounds to listen for, such as "dog bark,siren"; repeatable; `edge-listen labels` lists all, and '
+        "says if the bundle takes any other words too",
         "NAMES",
     ),
     "bundle": Setting(
@@ -123,6 +124,7 @@ SETTINGS = {
         -2,
         2,
         "by how much a label's score must beat its rivals'; below 0, a rival may be that much better",
+        default="the bundle's own",
     ),
     "rivals": _text(
         "rules",

@@ -2,6 +2,7 @@
 
 Its encoder is a real ONNX graph: log-mel → mean over time, less the mean over mels → random projection → unit
 norm. A label's prototype is the embedding of its tone, so that a tone played into the pipeline is found.
+One that takes any words is in `synthetic_text`.
 """
 
 from __future__ import annotations
@@ -96,10 +97,11 @@ def synthetic_labels(encoders: tuple[str, ...] = ("fp32",)) -> tuple[LabelEntry,
             method="one tone",
             support=1,
             thresholds=dict.fromkeys(encoders, THRESHOLD),
+            note=None,
         )
         for name in TONES_HZ
     ]
-    rain_label = LabelEntry("rain", "background", ("rainfall",), (), None, "white noise", 1, {})
+    rain_label = LabelEntry("rain", "background", ("rainfall",), (), None, "white noise", 1, {}, None)
     return (*labels, rain_label)
 
 
@@ -115,6 +117,7 @@ def synthetic_manifest(encoders: tuple[str, ...] = ("fp32",), *, with_background
         clip_s=WINDOW_S,
         hop_s=HOP_S,
         padding="zero",
+        margin=-0.2,
         encoders=tuple(
             EncoderEntry(
                 name=name,
@@ -126,14 +129,16 @@ def synthetic_manifest(encoders: tuple[str, ...] = ("fp32",), *, with_background
                 embedding_dim=EMBEDDING_DIM,
                 prototypes=f"prototypes.{name}.npz",
                 golden=f"golden.{name}.npz",
+                pool=None,
             )
             for i, name in enumerate(encoders)
         ),
         text_encoder=None,
-        prompts=(),
+        recipe=None,
         labels=synthetic_labels(encoders),
         background="background.npz" if with_background else None,
         accuracy={"tones_found": 1.0},
+        parity={},
         provenance=Provenance("random numbers", "CC0-1.0", "for tests", "attribution.csv"),
     )
 

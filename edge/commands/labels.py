@@ -20,6 +20,10 @@ def run(args: argparse.Namespace) -> int:
         others = [words for words in (*label.aliases, *label.dataset_names) if words != label.name]
         also = f"  also: {', '.join(dict.fromkeys(others))}" if others else ""
         write_line(stdout, f"{label.name:<{width}}{also}".rstrip())
+        if label.note is not None:
+            write_line(stdout, f"{'':<{width}}  note: {label.note}")
     if background:
         write_line(stdout, f"\nbackground sounds, never reported: {', '.join(sorted(background))}")
+    if bundle.manifest.text_encoder is not None:
+        write_line(stdout, "\nany other words will do too: this bundle has a text encoder")
     return 0

@@ -100,7 +100,7 @@ def load_clips(data: Path) -> list[Clip]:
 
 
 def _load_official(data: Path) -> list[Clip]:
-    licences = _read_licences(data / "LICENSE")
+    licences = read_licences(data / "LICENSE")
     clips = []
     for row in _rows(data / "meta" / "esc50.csv", ("filename", "fold", "target", "category")):
         take = row["filename"].rsplit("-", 1)[0]
@@ -156,7 +156,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     return rows
 
 
-def _read_licences(path: Path) -> dict[str, tuple[str, str, str]]:
+def read_licences(path: Path) -> dict[str, tuple[str, str, str]]:
     """Licence, author and source page of each clip, keyed by fold, recording and take: `1-100032-A`.
 
     The lines read `- [1-100032-A.ogg]: clip derived from TITLE (PAGE) by AUTHOR [CC0]`.

@@ -24,6 +24,8 @@ from export.starter.model import EMBEDDING_DIM, STRIDE_FRAMES, WINDOW_FRAMES
 from export.starter.vocabulary import VOCABULARY
 
 ENCODER = "fp32"
+MARGIN = -0.2
+"""A background sound may score this much higher: more sounds are found so, at no more false alarms."""
 GRAPH_FILES = ("audio_encoder.trunk.onnx", "audio_encoder.head.onnx")
 
 
@@ -130,6 +132,7 @@ def pack(directory: Path, trained: Trained) -> Bundle:
         embedding_dim=EMBEDDING_DIM,
         prototypes="prototypes.fp32.npz",
         golden="golden.fp32.npz",
+        pool=None,
     )
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -141,12 +144,14 @@ def pack(directory: Path, trained: Trained) -> Bundle:
         clip_s=WINDOW_LENGTH / STARTER.sample_rate_hz,
         hop_s=WINDOW_HOP / STARTER.sample_rate_hz,
         padding="zero",
+        margin=MARGIN,
         encoders=(entry,),
         text_encoder=None,
-        prompts=(),
+        recipe=None,
         labels=(*_labels(trained.clips, trained.thresholds), *(_background_label(b) for b in backgrounds)),
         background=None,
         accuracy=trained.accuracy,
+        parity={},
         provenance=Provenance(
             weights="trained by edge-listen (export/starter) on the clips in attribution.csv and on "
             "generated background; YAMNet (Google, Apache-2.0) was the teacher",
@@ -169,6 +174,7 @@ def _labels(clips: Sequence[Clip], thresholds: NDArray[np.float32]) -> list[Labe
             method="direction learnt with the encoder",
             support=sum(clip.target == target for clip in clips),
             thresholds={ENCODER: round(float(thresholds[target]), 3)},
+            note=None,
         )
         for target, word in enumerate(VOCABULARY)
     ]
@@ -184,6 +190,7 @@ def _background_label(background: Background) -> LabelEntry:
         method=f"{len(background.vectors)} centroids of generated audio",
         support=background.n_clips,
         thresholds={},
+        note=None,
     )
 
 

@@ -22,11 +22,12 @@ from synthetic_bundle import (
     synthetic_manifest,
     write_synthetic_bundle,
 )
+from synthetic_text import N_KETTLES, text_files, text_manifest, write_text_bundle
 
 from edge.bundle import load_bundle, write_bundle
 from edge.bundle_arrays import npz_bytes
 from edge.errors import BundleError
-from edge.manifest import EncoderEntry, LabelEntry, Manifest, Provenance
+from edge.manifest import EncoderEntry, LabelEntry, Manifest, Provenance, Recipe, TextEncoderEntry
 from edge.manifest_json import manifest_bytes, parse_manifest
 
 BOTH = ("fp32", "int8")
@@ -73,6 +74,40 @@ def test_an_encoder_is_picked_by_name_else_by_device_else_it_is_the_first(tmp_pa
 
 def test_a_background_file_is_optional(tmp_path: Path) -> None:
     assert write_synthetic_bundle(tmp_path / "b", with_background=False).manifest.background is None
+
+
+def test_a_bundle_with_text_encoder_and_pools_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    written = write_text_bundle(tmp_path / "bundle", BOTH)
+    read = load_bundle(written.directory)
+    assert read.manifest == written.manifest
+    assert dataclasses.replace(read.manifest, files={}) == text_manifest(BOTH)
+    files = {name: data for name, data in contents(read.directory).items() if name != "manifest.json"}
+    assert files == text_files(BOTH)
+
+
+def test_each_encoder_has_its_own_pool_of_unit_rows(tmp_path: Path) -> None:
+    bundle = write_text_bundle(tmp_path / "bundle", BOTH)
+    fp32, int8 = (bundle.pool(entry) for entry in bundle.manifest.encoders)
+    assert fp32 is not None
+    assert int8 is not None
+    assert fp32.embeddings.dtype == np.float32
+    assert np.abs(np.linalg.norm(fp32.embeddings, axis=1) - 1.0).max() < 1e-6
+    assert fp32.recording.tolist() == [0, 0, *range(1, 40)]
+    assert fp32.names[:2] == ("kettle 0.wav", "kettle 1.wav")
+    assert len([name for name in fp32.names if name.startswith("kettle")]) == N_KETTLES
+    assert not np.allclose(fp32.embeddings, int8.embeddings)
+
+
+def test_a_bundle_without_pools_has_none_to_give(tmp_path: Path) -> None:
+    bundle = write_synthetic_bundle(tmp_path / "bundle")
+    assert bundle.pool(bundle.encoder_entry()) is None
+
+
+def test_a_pool_that_would_be_refused_when_it_is_read_is_never_installed(tmp_path: Path) -> None:
+    files = text_files() | {"pool.fp32.npz": npz_bytes(embeddings=np.ones((2, EMBEDDING_DIM), np.float16))}
+    with pytest.raises(BundleError, match=r"^not written: .*bundle/pool.fp32.npz must hold"):
+        write_bundle(tmp_path / "bundle", text_manifest(), files)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_that_the_manifest_does_not_name_are_ignored(tmp_path: Path) -> None:
@@ -216,6 +251,7 @@ free_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     base = synthetic_manifest()
+    embedding_dim, has_pools = draw(st.integers(1, 2048)), draw(st.booleans())
     encoder_names = draw(st.lists(names, min_size=1, max_size=3, unique=True))
     encoders = tuple(
         EncoderEntry(
@@ -225,9 +261,10 @@ def manifests(draw: st.DrawFn) -> Manifest:
             None,
             draw(st.sampled_from(("fp32", "fp16", "int8"))),
             draw(st.sampled_from(("cpu", "gpu"))),
-            draw(st.integers(1, 2048)),
+            embedding_dim,
             f"p{i}.npz",
             f"g{i}.npz",
+            f"pool{i}.npz" if has_pools else None,
         )
         for i, name in enumerate(encoder_names)
     )
@@ -241,10 +278,16 @@ def manifests(draw: st.DrawFn) -> Manifest:
             draw(free_text),
             draw(st.integers(0, 10**6)),
             {encoder: draw(unit) for encoder in encoder_names},
+            draw(st.none() | names),
         )
         for name in draw(st.lists(names, min_size=1, max_size=4))
     ]
-    labels.append(LabelEntry(draw(names), "background", (), (), None, "pool", 3, {}))
+    labels.append(LabelEntry(draw(names), "background", (), (), None, "pool", 3, {}, None))
+    prompts = st.lists(names.map(lambda name: f"{name} {{label}}"), min_size=1, max_size=3).map(tuple)
+    recipe = draw(
+        st.none() | st.builds(Recipe, prompts, st.sampled_from(("proto", "zero-shot")), st.just(35))
+    )
+    text_encoder = TextEncoderEntry(("t.onnx",), "t.json", draw(st.integers(3, 512)), embedding_dim)
     hop, window, clip = sorted(draw(st.tuples(*[st.integers(400, 160_000)] * 3)))
     return dataclasses.replace(
         base,
@@ -254,10 +297,13 @@ def manifests(draw: st.DrawFn) -> Manifest:
         hop_s=hop / 16000,
         padding=draw(st.sampled_from(("repeat", "zero"))),
         encoders=encoders,
-        prompts=tuple(draw(st.lists(free_text, max_size=3))),
+        margin=draw(st.floats(-2.0, 2.0, allow_subnormal=False)),
+        recipe=recipe,
+        text_encoder=draw(st.none() | st.just(text_encoder)) if recipe else None,
         labels=tuple(labels),
         background=draw(st.none() | st.just("background.npz")),
         accuracy=draw(st.dictionaries(free_text, numbers | free_text, max_size=3)),
+        parity=draw(st.dictionaries(free_text, numbers | free_text, max_size=3)),
         provenance=Provenance(draw(free_text), draw(free_text), draw(free_text), None),
     )
 

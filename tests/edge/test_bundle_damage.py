@@ -21,8 +21,8 @@ from synthetic_bundle import (
     edit_manifest,
     replace_arrays,
     replace_file,
-    write_synthetic_bundle,
 )
+from synthetic_text import write_text_bundle
 
 from edge.bundle import load_bundle
 from edge.bundle_arrays import npz_bytes
@@ -30,6 +30,7 @@ from edge.errors import BundleError
 
 BOTH = ("fp32", "int8")
 PROTOTYPES, GOLDEN, BACKGROUND = "prototypes.fp32.npz", "golden.fp32.npz", "background.npz"
+POOL = "pool.fp32.npz"
 ENCODER = "audio_encoder.fp32.onnx"
 ADVICE = re.compile(
     r"(copy the bundle again|export it again with edge-export|upgrade edge-listen|check its name|"
@@ -41,7 +42,7 @@ Damage = Callable[[Path], object]
 
 @pytest.fixture(scope="session")
 def sound_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_synthetic_bundle(tmp_path_factory.mktemp("sound") / "bundle", BOTH).directory
+    return write_text_bundle(tmp_path_factory.mktemp("sound") / "bundle", BOTH).directory
 
 
 @pytest.fixture
@@ -49,9 +50,16 @@ def bundle(sound_bundle: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound_bundle, tmp_path / "bundle"))
 
 
+def read_all(directory: Path) -> None:
+    """Pools too, which are read only where they are needed."""
+    bundle = load_bundle(directory)
+    for entry in bundle.manifest.encoders:
+        bundle.pool(entry)
+
+
 def refusal(directory: Path) -> str:
     with pytest.raises(BundleError) as caught:
-        load_bundle(directory)
+        read_all(directory)
     return str(caught.value)
 
 
@@ -219,7 +227,6 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "text for a list": (key("labels.0.aliases", "dog"), r"labels\[0\].aliases must be a list"),
     "an unknown padding": (key("padding", "mirror"), 'padding must be "repeat" or "zero", not "mirror"'),
-    "a text encoder": (key("text_encoder", {}), "text_encoder must be null: this version cannot"),
     "another time zone": (key("created", "2025-01-31T12:00:00+01:00"), "created must be a UTC time"),
     "a name of two lines": (key("name", "one\ntwo"), "name must be printable text"),
     "an impossible log-mel": (key("log_mel.fmax_hz", 9000), "log-mel needs .* fmax_hz"),
@@ -257,6 +264,31 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         key("labels.3.thresholds", {"fp32": 0.5}),
         'background "rain" must have no thres',
     ),
+    "a margin out of range": (key("margin", 3), "margin must be within -2 and 2, but is 3"),
+    "a note of two lines": (key("labels.0.note", "one\ntwo"), 'note of "dog bark" must be printable text'),
+    "a figure of parity that is a list": (key("parity", {"cosine": []}), "parity.* must be a finite number"),
+    # making labels from text
+    "a text encoder without recipe": (key("recipe", None), "text_encoder needs a recipe"),
+    "a text encoder of another key": (key("text_encoder.colour", "red"), "unknown key text_encoder.colour"),
+    "a text encoder without files": (key("text_encoder.files", []), "text_encoder names no files"),
+    "a text encoder of no tokens": (key("text_encoder.max_tokens", 2), "max_tokens must be at least 3"),
+    "a text encoder of another length": (
+        key("text_encoder.embedding_dim", 512),
+        'text_encoder.embedding_dim 512 is not that of encoder "fp32", 32',
+    ),
+    "a text encoder unlisted": (
+        manifest(lambda m: m["files"].pop("tokenizer.json")),
+        '"tokenizer.json" is used, but files does not list it',
+    ),
+    "a recipe without prompts": (key("recipe.prompts", []), "recipe.prompts is empty"),
+    "a prompt without label": (key("recipe.prompts", ["a dog"]), "holds {label} 0 times"),
+    "a prompt of two labels": (key("recipe.prompts", ["{label} {label}"]), "holds {label} 2 times"),
+    "a recipe of another method": (
+        key("recipe.method", "magic"),
+        'recipe.method must be "proto" or "zero-sh',
+    ),
+    "a recipe of no neighbours": (key("recipe.k", 0), "recipe.k must be at least 1, but is 0"),
+    "a pool for one encoder only": (key("encoders.1.pool", None), 'encoder "int8" has no pool, but others'),
     # file names
     "path traversal": (rename_file("../golden.npz"), r'file name "../golden.npz" leads out'),
     "path traversal inside": (rename_file("a/../../golden.npz"), 'file name "a/../../golden.npz" leads out'),
@@ -334,6 +366,51 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         arrays(PROTOTYPES, encoder_sha256=7),
         "encoder_sha256 must be a single text",
     ),
+    # pool
+    "a pool of another encoder": (
+        lambda d: replace_file(d, POOL, (d / "pool.int8.npz").read_bytes()),
+        'pool.fp32.npz was made with another encoder than "fp32"',
+    ),
+    "a pool in single precision": (
+        array(POOL, "embeddings", np.float32),
+        r"embeddings must be float16 \(n, 32\), not float32",
+    ),
+    "a pool not of unit norm": (array(POOL, "embeddings", put(1, 7, 0)), "embeddings row 7 must have norm 1"),
+    "a pool not finite": (
+        array(POOL, "embeddings", put(np.nan, 7, 0)),
+        "pool.*embeddings holds a value that",
+    ),
+    "a pool of other recordings": (
+        array(POOL, "recording", lambda r: r[:-1]),
+        r"recording must be int32 \(41\), not int32 \(40\)",
+    ),
+    "a pool out of order": (
+        array(POOL, "recording", lambda r: r[::-1]),
+        "recording must ascend from 0 without gaps",
+    ),
+    "a pool's recording left out": (
+        array(POOL, "recording", lambda r: r + (r > 20)),
+        "pool.fp32.npz: recording must ascend",
+    ),
+    "a pool of too few names": (
+        array(POOL, "names", lambda n: n[:-1]),
+        r"names must be text \(40\), not str.* \(39\)",
+    ),
+    "a pool of numbers for names": (array(POOL, "names", lambda n: np.arange(len(n))), "not int64"),
+    "a pool of bytes for names": (
+        array(POOL, "names", lambda n: n.astype(bytes)),
+        r"names must be text \(40\), not bytes",
+    ),
+    "a pool of two recordings": (
+        arrays(
+            POOL,
+            embeddings=np.eye(2, EMBEDDING_DIM, dtype=np.float16),
+            recording=np.arange(2, dtype=np.int32),
+            names=np.array(["a", "b"]),
+        ),
+        "a pool needs 8 recordings, but has 2",
+    ),
+    "a pool without maker": (arrays(POOL, encoder_sha256=None), "must hold .*encoder_sha256.npy"),
     # golden and background
     "golden of another shape": (
         array(GOLDEN, "log_mel", lambda m: m[:-1]),
@@ -418,14 +495,14 @@ def test_any_flipped_byte_of_any_listed_file_is_refused(bundle: Path) -> None:
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_npz_wrong_in_itself_never_raises_anything_else(bundle: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from([PROTOTYPES, BACKGROUND]))
+    name = data.draw(st.sampled_from([PROTOTYPES, BACKGROUND, POOL]))
     original = (bundle / name).read_bytes()
     spoilt = bytearray(original)
     for _ in range(data.draw(st.integers(1, 3))):
         spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
     replace_file(bundle, name, bytes(spoilt))
     try:
-        load_bundle(bundle)
+        read_all(bundle)
     except BundleError as error:
         assert str(error).isprintable()  # noqa: PT017  a change that alters nothing may load
     finally:
@@ -442,7 +519,7 @@ def test_a_manifest_of_any_other_bytes_never_raises_anything_else(bundle: Path, 
         spoilt[data.draw(st.integers(0, len(spoilt) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(bytes(spoilt))
     try:
-        load_bundle(bundle)
+        read_all(bundle)
     except BundleError as error:
         assert str(error).isprintable()  # noqa: PT017  a change inside free text may load
     finally:
@@ -472,7 +549,7 @@ def test_any_value_in_place_of_a_key_never_raises_anything_else(bundle: Path, da
     at[place] = data.draw(json_values)
     path.write_text(json.dumps(plain))
     try:
-        load_bundle(bundle)
+        read_all(bundle)
     except BundleError as error:
         assert str(error).isprintable()  # noqa: PT017  a value that fits may load
     finally:

@@ -120,6 +120,11 @@ def test_a_flag_wins_over_the_files_rules_for_one_label(tmp_path: Path) -> None:
     assert config.label_rules["dog bark"] == RuleSettings(threshold=0.2, margin=0.3)
 
 
+def test_what_is_the_bundles_own_is_none_until_it_is_given() -> None:
+    assert (load_config().rules.threshold, load_config().rules.margin) == (None, None)
+    assert load_config(None, {"margin": -0.1}).rules.margin == -0.1
+
+
 def test_thresholds_as_flags_are_for_all_labels_or_for_one() -> None:
     args = parse_args(["--labels", "a", "--threshold", "0.4", "--threshold", "dog bark=0.7"])
     config = listen_config(args)

@@ -10,7 +10,11 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 EDGE = REPOSITORY / "edge"
 HEAVY = {"torch", "onnx", "scipy", "sounddevice", "export", "laion_clap"}
-ONLY_IN = {"onnxruntime": "onnx_session.py", "sounddevice": "sources/microphone.py"}
+ONLY_IN = {
+    "onnxruntime": "onnx_session.py",
+    "sounddevice": "sources/microphone.py",
+    "tokenizers": "text_encoder.py",
+}
 NEVER_IN_EDGE = HEAVY - {"sounddevice"}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import BundleError, LabelError
-from edge.labels import check_distinct, parse_label_list, resolve_labels
+from edge.labels import check_distinct, find_label, likely_meant, parse_label_list, resolve_labels
 from edge.manifest import LabelEntry
 
 
 def label(name: str, *aliases: str, dataset: tuple[str, ...] = (), kind: str = "label") -> LabelEntry:
     thresholds = {"fp32": 0.5} if kind == "label" else {}
-    return LabelEntry(name, kind, aliases, dataset, None, "clips", 1, thresholds)  # type: ignore[arg-type]
+    return LabelEntry(name, kind, aliases, dataset, None, "clips", 1, thresholds, None)  # type: ignore[arg-type]
 
 
 LABELS = (
@@ -76,6 +76,36 @@ def test_a_label_that_shares_a_word_is_near() -> None:
 def test_where_nothing_is_near_nothing_is_named() -> None:
     with pytest.raises(LabelError, match=r'^no label "zzzzqqq"; see all with: edge-listen labels$'):
         resolve_labels(["zzzzqqq"], LABELS)
+
+
+def test_advice_on_what_to_do_about_a_miss_comes_last() -> None:
+    with pytest.raises(LabelError, match=r"; see all with: edge-listen labels; export it$"):
+        resolve_labels(["zzzzqqq"], LABELS, "export it")
+
+
+def test_words_find_a_label_before_a_background_and_else_nothing() -> None:
+    labels = (*LABELS, label("showers", "rainfall"))
+    for words, name in {"dogs": "dog bark", "rain": "rain", "Rainfall": "showers"}.items():
+        found = find_label(words, labels)
+        assert found is not None
+        assert found.name == name
+    assert find_label("kettle whistle", labels) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("dgo bark", "dog bark"),
+        ("ambulanse", "siren"),
+        ("Glass_braking", "glass breaking"),
+        ("dog growl", None),
+        ("cat cry", None),
+        ("train", None),
+        ("rian", None),
+    ],
+)
+def test_only_a_slip_of_the_finger_is_taken_for_another_label(words: str, name: str | None) -> None:
+    assert likely_meant(words, LABELS) == name
 
 
 def test_at_most_three_are_named_and_never_a_background() -> None:

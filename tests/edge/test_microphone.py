@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from daemon.pulseaudio import null_sink
 
 from edge.errors import AudioSourceError
 from edge.sources import microphone, recording
 from edge.sources.microphone import MicrophoneSource, list_microphones
 from edge.types import AudioBlock, AudioSource, Samples
-from tests.daemon.pulseaudio import null_sink
 
 CARDS = """ 0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones
                       bcm2835 Headphones
