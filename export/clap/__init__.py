@@ -1,0 +1,1 @@
+"""LAION-CLAP: from a published checkpoint to a bundle."""
