@@ -1,0 +1,1 @@
+"""A folder of unlabelled recordings → their embeddings, in which each label finds its nearest."""
