@@ -1,0 +1,195 @@
+"""The order of steps from a checkpoint, labels and a pool to a bundle.
+
+labels → texts ─────────────────────────────┐
+checkpoint → encoders, measured → pool ─────┴→ prototypes, thresholds → bundle
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.bundle import Bundle, check_target
+from edge.prototypes import LEAST_RECORDINGS, Pool
+from export.clap.checkpoint import Checkpoint, open_checkpoint
+from export.clap.encoders import AudioGraph, Precision, make_encoders
+from export.clap.geometry import Image
+from export.clap.label_prototypes import make_prototypes, nearest_prototypes, report
+from export.clap.label_texts import LabelTexts, Method, export_text_encoder, read_texts
+from export.clap.pack import Contents, Heard, pack
+from export.clap.sample import sample_log_mels
+from export.clap.tokenizer_file import find_tokenizer
+from export.parity import Measured
+from export.pool.attribution import credits_of
+from export.pool.cache import EmbeddingCache
+from export.pool.embed import PoolEmbeddings, embed_pool, summary
+from export.pool.errors import PoolError
+from export.pool.fetch import find_pool
+from export.pool.recordings import Recording, find_recordings
+from export.pool.windows import WindowSettings
+
+logger = logging.getLogger(__name__)
+
+CLIP_S = 10.0
+
+
+@dataclass(frozen=True)
+class ClapSettings:
+    """What is to be made.
+
+    Attributes:
+        labels: what can be listened for.
+        checkpoint: a path or a name.
+        sha256: that the checkpoint must have, or None.
+        tokenizer: a tokenizer.json, or None for the checkpoint's or RoBERTa's own.
+        pool: a folder or a data set's name; None only with "zero-shot".
+        method: how a text becomes a prototype.
+        prompts: templates that are averaged.
+        k: recordings of the pool to a prototype, at most.
+        precisions: the encoders that go into the bundle.
+        window_s: length of the windows that the device will listen in, at most 10.
+        with_text_encoder: put the text encoder, and the pool, into the bundle.
+        accept_parity: write the bundle even if encoders differ by more than the limits.
+        replace: a bundle that is at `out` already.
+    """
+
+    labels: tuple[str, ...]
+    checkpoint: str
+    sha256: str | None
+    tokenizer: Path | None
+    pool: str | None
+    method: Method
+    prompts: tuple[str, ...]
+    k: int
+    precisions: tuple[Precision, ...]
+    window_s: float
+    with_text_encoder: bool
+    accept_parity: bool
+    replace: bool
+
+
+def build_clap(settings: ClapSettings, out: Path, cache: Path, downloads: Path, created: str) -> Bundle:
+    """Make the bundle.
+
+    cache: folder of the embeddings that were made before. downloads: folder of data sets.
+    created: RFC 3339 UTC, recorded in the manifest.
+    Raises: SoundError of one line; nothing is left at `out` then.
+    """
+    check_target(out, replace=settings.replace)
+    recordings = _recordings(settings.pool, downloads)
+    checkpoint = open_checkpoint(settings.checkpoint, settings.sha256)
+    logger.info("checkpoint %s, sha256 %s", checkpoint.origin, checkpoint.sha256[:12])
+    tokenizer = find_tokenizer(settings.tokenizer, checkpoint.tokenizer)
+    texts = read_texts(checkpoint, tokenizer, settings.labels, settings.prompts, settings.method, settings.k)
+    windows = WindowSettings(checkpoint.log_mel, settings.window_s, CLIP_S)
+    log_mels = sample_log_mels(recordings, windows)
+    if not len(log_mels):
+        raise PoolError(
+            f"pool {settings.pool} holds no sound: none of its recordings that were tried can be used"
+        )
+    with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
+        text_file = Path(folder) / "text_encoder.onnx"
+        graphs, measured = _encoders(settings, checkpoint, texts, log_mels, Path(folder))
+        if settings.with_text_encoder:
+            measured += export_text_encoder(checkpoint, tokenizer, texts, text_file)
+        measured = measured.accepted(overrule=settings.accept_parity)
+        embedded = _embedded(recordings, graphs, windows, cache)
+        heard = [_heard(graph, texts, embedded, settings) for graph in graphs]
+        for each in heard:
+            logger.info("\n%s", "\n".join(report(texts, each.prototypes, each.graph.precision)))
+        contents = Contents(
+            name=f"CLAP {', '.join(settings.labels)}"[:80].strip(),
+            created=created,
+            checkpoint=checkpoint,
+            settings=windows,
+            texts=texts,
+            prompts=settings.prompts,
+            heard=heard,
+            golden=log_mels[0],
+            text_encoder=(text_file, tokenizer) if settings.with_text_encoder else None,
+            credits=credits_of(_used(heard, embedded)),
+            parity=measured.figures,
+        )
+        return pack(out, contents, replace=settings.replace)
+
+
+def _recordings(pool: str | None, downloads: Path) -> list[Recording]:
+    if pool is None:
+        return []
+    recordings = find_recordings(find_pool(pool, downloads))
+    if len(recordings) < LEAST_RECORDINGS:
+        raise PoolError(
+            f"pool {pool} holds {len(recordings)} recordings, and needs {LEAST_RECORDINGS} at least: "
+            "add some, or use --method zero-shot without a pool"
+        )
+    return recordings
+
+
+def _encoders(
+    settings: ClapSettings,
+    checkpoint: Checkpoint,
+    texts: LabelTexts,
+    log_mels: NDArray[np.float32],
+    folder: Path,
+) -> tuple[list[AudioGraph], Measured]:
+    def nearest(embeddings: NDArray[np.float32]) -> NDArray[np.intp]:
+        n_clips = len(embeddings)
+        pool = None
+        if n_clips >= LEAST_RECORDINGS and settings.pool is not None:
+            pool = Pool(embeddings, np.arange(n_clips), tuple(map(str, range(n_clips))))
+        return nearest_prototypes(embeddings, make_prototypes(texts, pool))
+
+    # Half the image serves where the other half is the window again.
+    images = (Image.HALF, Image.WHOLE) if 2 * settings.window_s == CLIP_S else (Image.WHOLE,)
+    return make_encoders(checkpoint, settings.precisions, log_mels, nearest, folder, images)
+
+
+def _embedded(
+    recordings: Sequence[Recording], graphs: Sequence[AudioGraph], windows: WindowSettings, cache: Path
+) -> PoolEmbeddings | None:
+    if not recordings:
+        return None
+    with closing(EmbeddingCache(cache)) as store:
+        embedded = embed_pool(
+            recordings,
+            {graph.precision: graph for graph in graphs},
+            windows,
+            store,
+            n_workers=os.cpu_count() or 1,
+            show_progress=True,
+        )
+    for line in summary(embedded):
+        logger.info("%s", line)
+    n_usable = len(embedded.recordings)
+    if n_usable < LEAST_RECORDINGS:
+        raise PoolError(
+            f"only {n_usable} of the pool's recordings can be used, and {LEAST_RECORDINGS} are needed"
+        )
+    return embedded
+
+
+def _heard(
+    graph: AudioGraph, texts: LabelTexts, embedded: PoolEmbeddings | None, settings: ClapSettings
+) -> Heard:
+    pool = None if embedded is None else embedded.pools[graph.precision]
+    prototypes = make_prototypes(texts, pool)
+    return Heard(graph, prototypes, pool if settings.with_text_encoder else None)
+
+
+def _used(heard: Sequence[Heard], embedded: PoolEmbeddings | None) -> list[Recording]:
+    """The recordings that the bundle holds something of."""
+    if embedded is None:
+        return []
+    if heard[0].pool is not None:
+        return list(embedded.recordings)
+    of_row = embedded.pools[heard[0].graph.precision].recording
+    used = {int(of_row[row]) for each in heard for prototype in each.prototypes for row in prototype.rows}
+    return [embedded.recordings[place] for place in sorted(used)]
