@@ -1,16 +1,13 @@
-"""A bundle on disk: loaded only if every byte is as its manifest says, written only if it would load.
+"""A bundle on disk: nothing of it is used but what its manifest says, byte for byte.
 
 The format's one owner; docs/bundle-format.md describes it. Nothing of a bundle is executed or unpickled here.
+`edge.bundle_writer` writes one.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,21 +21,20 @@ from edge.bundle_arrays import (
     read_pool,
     read_prototypes,
 )
-from edge.bundle_files import read_manifest, sha256_of, sync_folder, sync_folders, verify_file, write_file
+from edge.bundle_files import check_file, read_manifest, read_sha256, verify_content
 from edge.errors import BundleError
 from edge.labels import check_distinct
-from edge.manifest import MANIFEST_NAME, EncoderEntry, FileEntry, LabelEntry, Manifest
-from edge.manifest_entries import EXPORT_AGAIN, check_file_name
-from edge.manifest_json import manifest_bytes, parse_manifest
+from edge.manifest import EncoderEntry, Manifest, TextEncoderEntry
+from edge.manifest_entries import EXPORT_AGAIN
+from edge.manifest_json import parse_manifest
+from edge.manifest_names import MANIFEST_NAME
 from edge.prototypes import Pool
 from edge.scoring import PrototypeSet
-
-__all__ = ["Bundle", "EncoderEntry", "FileEntry", "LabelEntry", "Manifest", "load_bundle", "write_bundle"]
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A verified bundle.
+    """A bundle, verified but for its large files: what it gives of these is verified when it is asked for.
 
     Attributes:
         directory: where it lies.
@@ -71,9 +67,22 @@ class Bundle:
         device = "gpu" if for_gpu else "cpu"
         return next((encoder for encoder in encoders if encoder.meant_for == device), encoders[0])
 
-    def encoder_paths(self, entry: EncoderEntry) -> tuple[Path, ...]:
-        """The encoder's files, the graph's first."""
-        return tuple(self.directory / name for name in entry.files)
+    def verified_encoder(self, entry: EncoderEntry) -> tuple[Path, ...]:
+        """The encoder's files, the graph's first, their hashes found right.
+
+        Raises: BundleError if one is damaged, or the prototypes were made with another encoder.
+        """
+        paths = self._verified(entry.files)
+        self._check_maker(entry, entry.prototypes, self.arrays[entry.name].encoder_sha256)
+        return paths
+
+    def verified_text_encoder(self, entry: TextEncoderEntry) -> tuple[Path, Path]:
+        """The text encoder's graph and its tokenizer, their hashes found right.
+
+        Raises: BundleError if one is damaged.
+        """
+        graph, *_, tokenizer = self._verified((*entry.files, entry.tokenizer))
+        return graph, tokenizer
 
     def prototypes(self, entry: EncoderEntry) -> PrototypeSet:
         """The prototypes made with this encoder, under the labels' names in the manifest's order."""
@@ -97,10 +106,21 @@ class Bundle:
         """
         if entry.pool is None:
             return None
-        path = self.directory / entry.pool
+        (path,) = self._verified((entry.pool,))
         pool, made_with = read_pool(path, entry.embedding_dim)
-        _check_maker(path, made_with, self.directory, self.manifest, entry)
+        self._check_maker(entry, entry.pool, made_with)
         return pool
+
+    def verify(self) -> None:
+        """Verify all that is otherwise verified where it is used.
+
+        Raises: BundleError.
+        """
+        for entry in self.manifest.encoders:
+            self.verified_encoder(entry)
+            self.pool(entry)
+        if self.manifest.text_encoder is not None:
+            self.verified_text_encoder(self.manifest.text_encoder)
 
     def thresholds(self, entry: EncoderEntry) -> dict[str, float]:
         """Label name → on-threshold with this encoder, for all labels that can be listened for."""
@@ -110,9 +130,25 @@ class Bundle:
             if label.kind == "label"
         }
 
+    def _verified(self, names: Sequence[str]) -> tuple[Path, ...]:
+        for name in names:
+            verify_content(self.directory, name, self.manifest.files[name])
+        return tuple(self.directory / name for name in names)
+
+    def _check_maker(self, entry: EncoderEntry, name: str, found_sha256: str) -> None:
+        """Refuse arrays that were made with another encoder. Raises: BundleError."""
+        made_with = self.manifest.files[entry.files[0]].sha256
+        if len(entry.files) > 1:
+            made_with = read_sha256([self.directory / file for file in entry.files])
+        if found_sha256 != made_with:
+            raise BundleError(
+                f'{self.directory / name} was made with another encoder than "{entry.name}": encoder_sha256 '
+                f"must be {made_with[:12]}..., but is {ascii(found_sha256[:12])[1:-1]}...; {EXPORT_AGAIN}"
+            )
+
 
 def load_bundle(directory: Path) -> Bundle:
-    """Read and verify a bundle.
+    """Read a bundle and verify it, but for the content of what is verified where it is used.
 
     Raises: BundleError, one line that says which file, what was expected, what was found and what to do.
     """
@@ -123,119 +159,19 @@ def load_bundle(directory: Path) -> Bundle:
         check_distinct(manifest.labels)
     except BundleError as error:
         raise BundleError(f"{path}: {error}; {EXPORT_AGAIN}") from error
-    for name in manifest.referenced_files:
+    for name in (*manifest.files_at_start, *manifest.files_in_use):
         if name not in manifest.files:
             raise BundleError(f'{path}: "{name}" is used, but files does not list it; {EXPORT_AGAIN}')
     for name, expected in manifest.files.items():
-        verify_file(directory, name, expected)
-    arrays = {entry.name: _load_prototypes(directory, manifest, entry) for entry in manifest.encoders}
+        check_file(directory, name, expected)
+    for name in manifest.files_at_start:
+        verify_content(directory, name, manifest.files[name])
+    names = [label.name for label in manifest.labels]
+    arrays = {
+        e.name: read_prototypes(directory / e.prototypes, names, e.embedding_dim) for e in manifest.encoders
+    }
     shape = (manifest.n_frames, manifest.log_mel.n_mels)
     goldens = {e.name: read_golden(directory / e.golden, *shape, e.embedding_dim) for e in manifest.encoders}
     if manifest.background is not None:
         check_background(directory / manifest.background, manifest.encoders[0].embedding_dim)
     return Bundle(directory, manifest, hashlib.sha256(data).hexdigest(), arrays, goldens)
-
-
-def write_bundle(
-    directory: Path, manifest: Manifest, files: Mapping[str, bytes | Path], *, replace: bool = False
-) -> Bundle:
-    """Write a bundle, so that `directory` holds all of it or is as it was.
-
-    It is made beside `directory`, loaded and verified there, and renamed into place. The same input gives the
-    same bytes.
-
-    Args:
-        directory: the bundle's new place; its parents are made.
-        manifest: whose `files` is ignored: hashes and sizes are taken from `files`.
-        files: path in the bundle → its bytes, or the file to copy.
-        replace: remove a bundle that is there already, once the new one is in place.
-
-    Raises: BundleError if something else is there, the disk refuses, or the bundle would not load.
-    """
-    check_target(directory, replace=replace)
-    for name in files:
-        check_file_name(name)
-    staging: Path | None = None
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        # A folder of its own inside, because mkdtemp's is closed to all other users.
-        made = staging / "new"
-        made.mkdir()
-        entries = {name: write_file(made / name, files[name]) for name in sorted(files)}
-        write_file(made / MANIFEST_NAME, manifest_bytes(dataclasses.replace(manifest, files=entries)))
-        bundle = _load_staged(made, directory)
-        sync_folders(made)
-        _install(made, directory, staging / "old")
-    except OSError as error:
-        raise BundleError(
-            f"{directory} cannot be written: {error}; free the disk or choose another place"
-        ) from error
-    finally:
-        # Where even the old bundle could not be put back, `staging` holds the only copy.
-        if staging is not None and not (os.path.lexists(staging / "old") and not os.path.lexists(directory)):
-            shutil.rmtree(staging, ignore_errors=True)
-    return bundle
-
-
-def _load_prototypes(directory: Path, manifest: Manifest, entry: EncoderEntry) -> Prototypes:
-    path = directory / entry.prototypes
-    names = [label.name for label in manifest.labels]
-    prototypes = read_prototypes(path, names, entry.embedding_dim)
-    _check_maker(path, prototypes.encoder_sha256, directory, manifest, entry)
-    return prototypes
-
-
-def _check_maker(
-    path: Path, found_sha256: str, directory: Path, manifest: Manifest, entry: EncoderEntry
-) -> None:
-    """Refuse arrays that were made with another encoder. Raises: BundleError."""
-    if len(entry.files) == 1:
-        made_with = manifest.files[entry.files[0]].sha256
-    else:
-        made_with = sha256_of([directory / name for name in entry.files])
-    if found_sha256 != made_with:
-        raise BundleError(
-            f'{path} was made with another encoder than "{entry.name}": encoder_sha256 must be '
-            f"{made_with[:12]}..., but is {ascii(found_sha256[:12])[1:-1]}...; {EXPORT_AGAIN}"
-        )
-
-
-def check_target(directory: Path, *, replace: bool) -> None:
-    """Whether a bundle may be written there, which is best asked before it is made.
-
-    replace: whether a bundle that is there already may be replaced.
-    Raises: BundleError.
-    """
-    if not os.path.lexists(directory):
-        return
-    if not replace:
-        raise BundleError(
-            f"{directory} exists already; remove it, choose another place, or ask to replace it"
-        )
-    if not (directory / MANIFEST_NAME).is_file():
-        raise BundleError(f"{directory} is not a bundle, so it is not replaced; choose another place")
-
-
-def _load_staged(made: Path, directory: Path) -> Bundle:
-    try:
-        bundle = load_bundle(made)
-        for entry in bundle.manifest.encoders:
-            bundle.pool(entry)  # which a reader checks no sooner than it needs one
-        return dataclasses.replace(bundle, directory=directory)
-    except BundleError as error:
-        raise BundleError(f"not written: {error}".replace(str(made), str(directory))) from error
-
-
-def _install(made: Path, directory: Path, old: Path) -> None:
-    """Rename `made` to `directory`, moving what is there to `old`; on failure put it back."""
-    is_replacing = os.path.lexists(directory)
-    if is_replacing:
-        directory.rename(old)
-    try:
-        made.rename(directory)
-    except BaseException:
-        if is_replacing:
-            old.rename(directory)
-        raise
-    sync_folder(directory.parent)

@@ -9,19 +9,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.errors import BundleError
-from edge.manifest_entries import COPY_AGAIN, EXPORT_AGAIN, MANIFEST_NAME, FileEntry
+from edge.manifest_entries import COPY_AGAIN, EXPORT_AGAIN, FileEntry
+from edge.manifest_names import MANIFEST_NAME
 
 MAX_MANIFEST_BYTES = 16 << 20
 
 
 def sha256_of(files: Sequence[Path]) -> str:
-    """Hash of the files' bytes, one file after another: what prototypes name their encoder by."""
+    """Hash of the files' bytes, one file after another: what prototypes name their encoder by.
+
+    Raises: OSError.
+    """
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_sha256(files: Sequence[Path]) -> str:
+    """`sha256_of` a bundle's files. Raises: BundleError."""
+    try:
+        return sha256_of(files)
+    except OSError as error:
+        raise _unreadable(files[0], error) from error
 
 
 def read_manifest(directory: Path) -> bytes:
@@ -50,8 +62,8 @@ def read_manifest(directory: Path) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def verify_file(directory: Path, name: str, expected: FileEntry) -> None:
-    """Check that a file lies inside the bundle and has the size and the hash expected.
+def check_file(directory: Path, name: str, expected: FileEntry) -> None:
+    """Check that a file lies inside the bundle and has the size expected.
 
     Raises: BundleError.
     """
@@ -68,11 +80,19 @@ def verify_file(directory: Path, name: str, expected: FileEntry) -> None:
         size = path.stat().st_size
         if size != expected.size_bytes:
             raise BundleError(f"{path} must have {expected.size_bytes} bytes, but has {size}; {COPY_AGAIN}")
-        found = sha256_of([path])
     except RuntimeError as error:  # Python before 3.13: links lead in a circle
         raise BundleError(f"{path} is a link that leads nowhere; {COPY_AGAIN}") from error
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def verify_content(directory: Path, name: str, expected: FileEntry) -> None:
+    """Check that a file has the hash expected.
+
+    Raises: BundleError.
+    """
+    path = directory / name
+    found = read_sha256([path])
     if found != expected.sha256:
         raise BundleError(
             f"{path} is damaged: its sha256 must be {expected.sha256[:12]}..., "

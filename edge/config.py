@@ -14,16 +14,16 @@ from edge.settings import SOURCE_NAMES, Provider, Rivals, flag
 class RuleSettings:
     """When a label's sound counts as an event: scores are cosines, times are in seconds.
 
-    `threshold` None is the bundle's own for the label, `margin` None the bundle's own.
+    None is the bundle's own: for `threshold` that of the label, else of all its labels.
     """
 
     threshold: float | None = None
-    off_margin: float = 0.1
+    off_margin: float | None = None
     margin: float | None = None
     rivals: Rivals = "background"
-    confirm_s: float = 0.96
-    within_s: float = 2.4
-    release_s: float = 1.5
+    confirm_s: float | None = None
+    within_s: float | None = None
+    release_s: float | None = None
     cooldown_s: float = 0.0
 
 
@@ -31,10 +31,12 @@ class RuleSettings:
 class ListenConfig:
     """All that `edge-listen` is told. None stands for the bundle's or the system's own choice.
 
-    `rules` hold for every label but those that `label_rules` names, in the person's words.
+    `rules` hold for every label but those that `label_rules` names, in the person's words. With `comma_lists`
+    each of `labels` is to be split at its commas, as on the command line; without, each is one label.
     """
 
     labels: tuple[str, ...] = ()
+    comma_lists: bool = False
     bundle: Path | None = None
     encoder: str | None = None
     provider: Provider = "auto"

@@ -29,7 +29,7 @@ def load_config(
     """Put together what a file and the flags say, over the defaults.
 
     A flag wins over everything that the file says of that setting, for single labels too. A source named by
-    flags replaces the file's whole [source] table.
+    flags replaces the file's whole [source] table. Labels are split at commas in flags only.
 
     path: the TOML file, if any.
     flags: settings given as flags, by their names.
@@ -51,7 +51,9 @@ def load_config(
         own = from_file_labels.get(label, {}) | common_flags | dict((label_flags or {}).get(label, {}))
         own = {name: check_value(f"{flag(name)} of {label!r}", SETTINGS[name], own[name]) for name in own}
         label_rules[label] = replace(RuleSettings(**common), **own)
-    return ListenConfig(**values, rules=RuleSettings(**common), label_rules=label_rules)
+    return ListenConfig(
+        **values, comma_lists="labels" in given, rules=RuleSettings(**common), label_rules=label_rules
+    )
 
 
 def check_value(where: str, setting: Setting, value: object) -> object:

@@ -61,12 +61,12 @@ class ClipEncoder:
 def load_encoder(
     bundle: Bundle, entry: EncoderEntry, window_hop: int, provider: Provider = "auto", n_threads: int = 1
 ) -> LoadedEncoder:
-    """Open one of a bundle's encoders and check its shapes against the manifest.
+    """Open one of a bundle's encoders and check its files and its shapes against the manifest.
 
     window_hop: samples between the windows that it will be given in turn.
-    Raises: EncoderError.
+    Raises: BundleError if a file is damaged; EncoderError.
     """
-    manifest, paths = bundle.manifest, bundle.encoder_paths(entry)
+    manifest, paths = bundle.manifest, bundle.verified_encoder(entry)
     n_frames, n_mels = manifest.n_frames, manifest.log_mel.n_mels
     if entry.stride_frames is None:
         encoder = ClipEncoder(paths, provider, n_threads)

@@ -44,3 +44,13 @@ class SinkError(SoundError, OSError):
     """An event cannot be delivered."""
 
     exit_code = 6
+
+
+def first_line(error: BaseException) -> str:
+    """What another's error says, as a part of a message."""
+    return one_line((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def one_line(text: str) -> str:
+    """Text of others as a part of a message: printable, and no longer than a message should be."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)[:200]

@@ -152,6 +152,18 @@ def fit_clip(samples: Samples, clip_length: int, padding: Padding) -> Samples:
     return clip
 
 
+def fit_window(samples: Samples, window_length: int, clip_length: int, padding: Padding) -> Samples:
+    """Bring a window of the stream to the length that the encoder takes.
+
+    A shorter one, all that a short file has, is first brought to the window's length in the same way, so that
+    an encoder can rely on a clip's being whole windows.
+
+    samples: (n_samples,) float32, 1 ≤ n_samples ≤ window_length ≤ clip_length.
+    Returns: (clip_length,) float32.
+    """
+    return fit_clip(fit_clip(samples, window_length, padding), clip_length, padding)
+
+
 class LogMelFrontEnd:
     """Log-mel of one clip.
 
@@ -249,7 +261,8 @@ class StreamingLogMel:
         Returns: (n_frames of the clip, n_mels) float32, not to be written to.
         """
         if len(window.samples) != self._window_length:
-            return self._front_end(fit_clip(window.samples, self._clip_length, self._padding))
+            clip = fit_window(window.samples, self._window_length, self._clip_length, self._padding)
+            return self._front_end(clip)
         spec = self._front_end.spec
         padded = self._front_end.padded(fit_clip(window.samples, self._clip_length, self._padding))
         follows = window.start_sample == self._previous_start + self._window_hop

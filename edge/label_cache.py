@@ -6,29 +6,23 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
+from edge.prototype_json import PlainPrototype
 from edge.prototypes import Prototype
 from edge.schema import build
 
 METHOD_VERSION = 1
 """To be raised when `edge.prototypes` comes to make another prototype of the same text and pool."""
 MAX_FILES = 512
-"""The oldest make room for new ones."""
-
-
-@dataclass(frozen=True)
-class _Kept:
-    vector: tuple[float, ...]
-    rows: tuple[int, ...]
-    threshold: float
-    headroom: float | None
-    note: str | None
+"""Those used longest ago make room for new ones."""
+_UNFINISHED = ".new-"
+_ABANDONED_S = 3600.0
+"""Nobody writes a file for this long: whoever began it was killed."""
 
 
 def label_key(bundle_sha256: str, encoder: str, texts: Sequence[str]) -> str:
@@ -39,29 +33,25 @@ def label_key(bundle_sha256: str, encoder: str, texts: Sequence[str]) -> str:
 
 def read_kept(folder: Path, key: str) -> Prototype | None:
     """The prototype kept under a key; None if there is none, or none that is whole."""
+    path = _path(folder, key)
     try:
-        digest, _, content = _path(folder, key).read_bytes().partition(b"\n")
+        digest, _, content = path.read_bytes().partition(b"\n")
         if digest.decode() != hashlib.sha256(content).hexdigest():
             return None
-        kept: _Kept = build(_Kept, json.loads(content))
+        kept: PlainPrototype = build(PlainPrototype, json.loads(content))
     except (OSError, ValueError):
         return None
-    vector, rows = np.array(kept.vector, np.float32), np.array(kept.rows, np.intp)
-    return Prototype(vector, rows, kept.threshold, kept.headroom, kept.note)
+    # Its time says when it was used last; where that cannot be written, it may make room too soon.
+    with suppress(OSError):
+        os.utime(path)
+    return kept.prototype()
 
 
 def keep(folder: Path, key: str, prototype: Prototype) -> None:
     """Keep a prototype under a key, whole or not at all. Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = _Kept(
-        tuple(prototype.vector.tolist()),
-        tuple(prototype.rows.tolist()),
-        prototype.threshold,
-        prototype.headroom,
-        prototype.note,
-    )
-    content = json.dumps(asdict(kept)).encode()
-    descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)
+    content = json.dumps(asdict(PlainPrototype.of(prototype))).encode()
+    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
@@ -69,15 +59,27 @@ def keep(folder: Path, key: str, prototype: Prototype) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
-    _drop_oldest(folder)
+    _make_room(folder)
 
 
 def _path(folder: Path, key: str) -> Path:
     return folder / f"{key}.json"
 
 
-def _drop_oldest(folder: Path) -> None:
-    files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    for path in files[:-MAX_FILES]:
-        with suppress(FileNotFoundError):  # another process dropped it
+def _make_room(folder: Path) -> None:
+    abandoned_unix_s = time.time() - _ABANDONED_S
+    unfinished = [
+        path for used_unix_s, path in _by_use(folder, f"{_UNFINISHED}*") if used_unix_s < abandoned_unix_s
+    ]
+    for path in [*unfinished, *(path for _, path in _by_use(folder, "*.json")[:-MAX_FILES])]:
+        with suppress(FileNotFoundError):  # another process removed it
             path.unlink()
+
+
+def _by_use(folder: Path, pattern: str) -> list[tuple[float, Path]]:
+    """When each file was used last, in seconds of Unix time, and the file; the longest ago first."""
+    files = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            files.append((path.stat().st_mtime, path))
+    return sorted(files)

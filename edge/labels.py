@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from edge.errors import BundleError, LabelError
 from edge.manifest import LabelEntry
@@ -70,6 +70,23 @@ def find_label(asked: str, labels: Sequence[LabelEntry]) -> LabelEntry | None:
         names = " or ".join(label.name for label in listenable)
         raise LabelError(f"{quoted(asked)} may mean {names}; say which; {SEE_ALL}")
     return next(iter((*listenable, *found)), None)
+
+
+def is_name(words: str, label: LabelEntry) -> bool:
+    """Whether the words are a label's name, and not only an alias of it."""
+    return _is_plural_pair(fold(label.name), fold(words))
+
+
+def is_kin(label: str, words: Iterable[str]) -> bool:
+    """Whether a label means the sound that the words stand for, or a kind of it: "violin music" of "music".
+
+    It does if it holds one of them, in singular or plural; of several words in one text, all of these.
+    """
+    held = fold(label).split()
+    return any(
+        all(any(_is_plural_pair(part, own) for own in held) for part in fold(known).split())
+        for known in words
+    )
 
 
 def likely_meant(asked: str, labels: Sequence[LabelEntry]) -> str | None:

@@ -13,20 +13,18 @@ from datetime import datetime
 from edge.errors import BundleError
 from edge.frontend import LogMelSpec, Padding
 from edge.manifest_entries import (
-    MANIFEST_NAME,
     EncoderEntry,
     FileEntry,
     LabelEntry,
     Provenance,
     Recipe,
+    RuleDefaults,
     TextEncoderEntry,
-    check_file_name,
-    check_name,
 )
+from edge.manifest_names import check_file_name, check_name
 from edge.schema import describe
 
 __all__ = [
-    "MANIFEST_NAME",
     "SCHEMA_VERSION",
     "EncoderEntry",
     "FileEntry",
@@ -34,6 +32,7 @@ __all__ = [
     "Manifest",
     "Provenance",
     "Recipe",
+    "RuleDefaults",
     "TextEncoderEntry",
 ]
 
@@ -54,7 +53,7 @@ class Manifest:
         clip_s: length that the encoders take, at least `window_s`; a window is padded to it.
         hop_s: default time from one window to the next.
         padding: how a shorter input is brought to `clip_s`.
-        margin: default of the rule of that name, for the scores of these encoders; in [-2, 2].
+        rules: defaults of the rules of the same names.
         encoders: one or more; all have a pool or none has.
         text_encoder: what makes labels from words on the device, or None. It needs a recipe.
         recipe: how prototypes were made from texts, or None if they weren't.
@@ -74,7 +73,7 @@ class Manifest:
     clip_s: float
     hop_s: float
     padding: Padding
-    margin: float
+    rules: RuleDefaults
     encoders: tuple[EncoderEntry, ...]
     text_encoder: TextEncoderEntry | None
     recipe: Recipe | None
@@ -88,24 +87,28 @@ class Manifest:
         """Raises: BundleError."""
         check_name("name", self.name)
         _check_created(self.created)
-        for name in (*self.files, *self.referenced_files):
+        for name in (*self.files, *self.files_at_start, *self.files_in_use):
             check_file_name(name)
         self._check_durations()
-        if not -2.0 <= self.margin <= 2.0:
-            raise BundleError(f"margin must be within -2 and 2, but is {self.margin:g}")
         self._check_encoders()
         self._check_text_encoder()
         if all(label.kind == "background" for label in self.labels):
             raise BundleError("labels holds nothing to listen for: it needs one of kind label at least")
 
     @property
-    def referenced_files(self) -> tuple[str, ...]:
-        """Files that an entry refers to by name."""
-        of_encoders = [name for e in self.encoders for name in (*e.files, e.prototypes, e.golden)]
+    def files_at_start(self) -> tuple[str, ...]:
+        """Files that are verified whenever the bundle is loaded; small ones."""
+        of_encoders = [name for e in self.encoders for name in (e.prototypes, e.golden)]
+        optional = (self.background, self.provenance.attribution)
+        return (*of_encoders, *(name for name in optional if name is not None))
+
+    @property
+    def files_in_use(self) -> tuple[str, ...]:
+        """Files that are verified when they are opened for use, for all of them may be a lot to read."""
+        of_encoders = [name for e in self.encoders for name in e.files]
+        pools = [e.pool for e in self.encoders if e.pool is not None]
         text = self.text_encoder
-        of_text = [] if text is None else [*text.files, text.tokenizer]
-        optional = (*(e.pool for e in self.encoders), self.background, self.provenance.attribution)
-        return (*of_encoders, *of_text, *(name for name in optional if name is not None))
+        return (*of_encoders, *pools, *(() if text is None else (*text.files, text.tokenizer)))
 
     @property
     def n_frames(self) -> int:
@@ -130,6 +133,12 @@ class Manifest:
             raise BundleError(
                 f"clip_s {self.clip_s:g} is shorter than a frame ({self.log_mel.win_length} samples)"
             )
+        for name in ("confirm_s", "within_s", "release_s"):
+            n_samples = getattr(self.rules, name) * rate
+            if abs(n_samples - round(n_samples)) > 1e-6:
+                raise BundleError(
+                    f"rules.{name} must be a whole number of samples at {rate} Hz, but is {n_samples:.10g}"
+                )
 
     def _check_encoders(self) -> None:
         names = [encoder.name for encoder in self.encoders]
@@ -153,6 +162,8 @@ class Manifest:
             return
         if self.recipe is None:
             raise BundleError("text_encoder needs a recipe, but recipe is null")
+        if self.recipe.method == "proto" and self.encoders[0].pool is None:
+            raise BundleError('text_encoder needs pools for recipe.method "proto", but no encoder has one')
         for encoder in self.encoders:
             if encoder.embedding_dim != self.text_encoder.embedding_dim:
                 raise BundleError(

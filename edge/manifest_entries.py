@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from edge.errors import BundleError, ConfigError
+from edge.manifest_names import check_name
 from edge.prompts import check_prompt
 from edge.schema import describe
+from edge.settings import SETTINGS
 
-MANIFEST_NAME = "manifest.json"
 # What a message advises: after damage on the way, after a mistake in making, after a change of the format.
 COPY_AGAIN = "copy the bundle again"
 EXPORT_AGAIN = "export it again with edge-export"
@@ -149,6 +150,36 @@ class LabelEntry:
 
 
 @dataclass(frozen=True)
+class RuleDefaults:
+    """What the settings of the same names are unless a person chooses: these encoders' windows and cosines.
+
+    Attributes:
+        margin: in [-2, 2], by how much a label's score must beat its rivals'.
+        off_margin: in [0, 2], how far below its threshold the score of an event that goes on may lie.
+        confirm_s: seconds of support that confirm an event, a hop for each window.
+        within_s: the stretch in which those must lie, at least `confirm_s`.
+        release_s: seconds without that end an event.
+    """
+
+    margin: float
+    off_margin: float
+    confirm_s: float
+    within_s: float
+    release_s: float
+
+    def __post_init__(self) -> None:
+        """Raises: BundleError."""
+        for name, value in asdict(self).items():
+            low, high = SETTINGS[name].range
+            if not low <= value <= high:
+                raise BundleError(f"rules.{name} must be within {low:g} and {high:g}, but is {value:g}")
+        if self.within_s < self.confirm_s:
+            raise BundleError(
+                f"rules.within_s {self.within_s:g} is shorter than rules.confirm_s {self.confirm_s:g}"
+            )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How the bundle's prototypes were made from texts, so that the device can make more.
 
@@ -216,30 +247,3 @@ class Provenance:
     licence: str
     notes: str
     attribution: str | None
-
-
-def check_file_name(name: str) -> None:
-    """Refuse a name that could lead out of the bundle, or means another file on another system.
-
-    Raises: BundleError.
-    """
-    parts = name.split("/")
-    if name.startswith("/") or ":" in name:
-        raise BundleError(f"file name {describe(name)} is absolute; a bundle's files lie inside it")
-    if "\\" in name:
-        raise BundleError(f"file name {describe(name)} has a backslash; folders are divided by /")
-    if ".." in parts:
-        raise BundleError(f"file name {describe(name)} leads out of the bundle")
-    if "" in parts or "." in parts or not name.isprintable():
-        raise BundleError(f"file name {describe(name)} is not a plain path")
-    if name.casefold() == MANIFEST_NAME:
-        raise BundleError(f"file name {describe(name)} is the manifest's own, which cannot list itself")
-
-
-def check_name(what: str, name: str) -> None:
-    """Refuse a name that is empty, has space around it, or would not show as it is in one line.
-
-    Raises: BundleError.
-    """
-    if not name or name != name.strip() or not name.isprintable():
-        raise BundleError(f"{what} must be printable text without spaces around it, not {describe(name)}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import BundleError
+from edge.errors import BundleError, first_line
 from edge.manifest_entries import COPY_AGAIN, EXPORT_AGAIN
 
 
@@ -48,9 +48,7 @@ def read_npz(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
                 raise BundleError(f"{path} is compressed; its arrays must be stored plainly; {EXPORT_AGAIN}")
             return {name: _parse_npy(path, name, archive.read(f"{name}.npy")) for name in names}
     except (zipfile.BadZipFile, UnicodeDecodeError, struct.error, EOFError, RuntimeError, OSError) as error:
-        raise BundleError(
-            f"{path} is not a readable npz file ({_first_line(error)}); {COPY_AGAIN}"
-        ) from error
+        raise BundleError(f"{path} is not a readable npz file ({first_line(error)}); {COPY_AGAIN}") from error
 
 
 def _parse_npy(path: Path, name: str, data: bytes) -> NDArray[Any]:
@@ -60,7 +58,7 @@ def _parse_npy(path: Path, name: str, data: bytes) -> NDArray[Any]:
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     except ValueError as error:
         raise BundleError(
-            f"{path}: {name} is not an npy array ({_first_line(error)}); {EXPORT_AGAIN}"
+            f"{path}: {name} is not an npy array ({first_line(error)}); {EXPORT_AGAIN}"
         ) from error
     if version != (1, 0):
         raise BundleError(f"{path}: {name} is in an unknown version of the npy format; {EXPORT_AGAIN}")
@@ -119,7 +117,3 @@ def kind_of(array: NDArray[Any]) -> str:
 
 def _listed(members: Sequence[str]) -> str:
     return ascii(", ".join(members)) if members else "nothing"
-
-
-def _first_line(error: BaseException) -> str:
-    return ascii(str(error)).strip("'\"")[:120]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EncoderError
+from edge.errors import EncoderError, first_line
 from edge.settings import Provider
 from edge.types import Embedding
 
@@ -104,13 +104,16 @@ class Graph:
             outputs: list[NDArray[np.float32]] = self.session.run(None, dict(feeds))
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             shapes = _listed({name: list(array.shape) for name, array in feeds.items()})
-            raise EncoderError(f"{self.path} failed on {shapes}: {_first_line(error)}") from error
+            raise EncoderError(f"{self.path} failed on {shapes}: {_reason(error)}") from error
         return outputs
 
 
-def checked_embedding(output: NDArray[np.float32], path: Path) -> Embedding:
+def checked_embedding(
+    output: NDArray[np.float32], path: Path, if_not_finite: str = "try --provider cpu"
+) -> Embedding:
     """The one embedding of a graph's output.
 
+    if_not_finite: what to do about values that aren't.
     Raises: EncoderError if it is of another shape than (1, embedding_dim), not finite, or of a norm off 1 by
         more than 1e-2.
     """
@@ -120,7 +123,7 @@ def checked_embedding(output: NDArray[np.float32], path: Path) -> Embedding:
     # Finite only if every value is.
     norm = float(np.linalg.norm(embedding))
     if not np.isfinite(norm):
-        raise EncoderError(f"{path} yielded a value that is not finite; try --provider cpu")
+        raise EncoderError(f"{path} yielded a value that is not finite; {if_not_finite}")
     if abs(norm - 1.0) > NORM_TOLERANCE:
         raise EncoderError(f"{path} yielded an embedding of norm {norm:.4g}, not 1; {AGAIN}")
     return embedding
@@ -181,7 +184,7 @@ def _session(ort: Any, path: Path, provider: str, n_threads: int) -> Any:
         # Without enable_fallback=0 a failing provider is replaced by the CPU, with a banner on stdout.
         session = ort.InferenceSession(str(path), options, providers=names, enable_fallback=0)
     except Exception as error:  # ONNX Runtime's exceptions share no base of their own
-        raise EncoderError(f"{path} cannot be run on {provider}: {_first_line(error)}") from error
+        raise EncoderError(f"{path} cannot be run on {provider}: {_reason(error)}") from error
     # A provider whose libraries are missing is dropped without an exception.
     if names[0] not in session.get_providers():
         raise EncoderError(
@@ -196,9 +199,7 @@ def _import_onnxruntime() -> Any:
     try:
         import onnxruntime  # noqa: PLC0415  absent on many a machine; the message says what to install
     except ImportError as error:
-        reason = (
-            "is not installed" if isinstance(error, ModuleNotFoundError) else f"fails: {_first_line(error)}"
-        )
+        reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"fails: {_reason(error)}"
         raise EncoderError(f"ONNX Runtime {reason}; {INSTALL}") from error
     # Errors arrive as exceptions; its own log would put lines of C++ among ours.
     onnxruntime.set_default_logger_severity(4)
@@ -220,7 +221,6 @@ def _refuse_fatal_version() -> None:
         )
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """What ONNX Runtime says, without its code and the rest of its lines."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return line.rpartition("[ONNXRuntimeError] : ")[2][:200]
+    return first_line(error).rpartition("[ONNXRuntimeError] : ")[2]

@@ -13,8 +13,8 @@ from edge.config import ListenConfig, RuleSettings
 from edge.custom_labels import make_labels, with_labels
 from edge.encoder import LoadedEncoder, load_encoder
 from edge.errors import BundleError, ConfigError
-from edge.labels import find_label, parse_label_list, quoted, resolve_labels
-from edge.manifest import EncoderEntry, LabelEntry, Manifest
+from edge.labels import find_label, parse_label_list, resolve_labels
+from edge.manifest import EncoderEntry, LabelEntry, Manifest, RuleDefaults
 from edge.onnx_session import prefers_gpu
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.scoring import PrototypeSet
@@ -86,14 +86,14 @@ def prepare(config: ListenConfig) -> Pipeline:
     bundle = load_bundle(config.bundle or builtin_bundle())
     manifest = bundle.manifest
     entry = bundle.encoder_entry(config.encoder, for_gpu=prefers_gpu(config.provider))
-    words = parse_label_list(config.labels, manifest.labels)
+    words = parse_label_list(config.labels, manifest.labels) if config.comma_lists else config.labels
     made = make_labels(words, bundle, entry)
     known = (*manifest.labels, *(label.entry for label in made))
     labels = resolve_labels(words, known, _way_to_add(manifest))
     own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
     thresholds = bundle.thresholds(entry) | {m.entry.name: m.entry.thresholds[entry.name] for m in made}
     rules = {
-        name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name], manifest.margin)
+        name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name], manifest.rules)
         for name in labels
     }
     _warn_of_notes(known, labels)
@@ -120,7 +120,10 @@ def _way_to_add(manifest: Manifest) -> str:
     """What a person can do about a label that the bundle lacks, for the message."""
     if manifest.recipe is None:
         return "this bundle's labels are fixed; a CLAP bundle takes any words (edge-export clap)"
-    return "to add it, export the bundle again with it: edge-export clap --labels ..."
+    return (
+        "to add it, export the bundle again with it: edge-export clap --labels ...; "
+        "exported with --text-encoder, it takes any words"
+    )
 
 
 def _rules_by_name(
@@ -144,20 +147,26 @@ def _rules_by_name(
 
 
 def _warn_of_notes(known: Sequence[LabelEntry], labels: Sequence[str]) -> None:
-    for label in known:
-        if label.name in labels and label.note is not None:
-            logger.warning("%s: %s", quoted(label.name), label.note)
+    notes = {label.name: label.note for label in known if label.note is not None}
+    for note in dict.fromkeys(notes[name] for name in labels if name in notes):
+        names = ", ".join(name for name in labels if notes.get(name) == note)
+        logger.warning("heard unreliably: %s: %s", names, note)
 
 
-def _trigger_rule(rules: RuleSettings, bundle_threshold: float, bundle_margin: float) -> TriggerRule:
+def _trigger_rule(rules: RuleSettings, bundle_threshold: float, defaults: RuleDefaults) -> TriggerRule:
+    def chosen(name: str) -> float:
+        given: float | None = getattr(rules, name)
+        own: float = getattr(defaults, name)
+        return own if given is None else given
+
     on_threshold = bundle_threshold if rules.threshold is None else rules.threshold
     return TriggerRule(
         on_threshold=on_threshold,
-        off_threshold=max(-1.0, on_threshold - rules.off_margin),
-        margin=bundle_margin if rules.margin is None else rules.margin,
+        off_threshold=max(-1.0, on_threshold - chosen("off_margin")),
+        margin=chosen("margin"),
         rivals=rules.rivals,
-        confirm_s=rules.confirm_s,
-        within_s=rules.within_s,
-        release_s=rules.release_s,
+        confirm_s=chosen("confirm_s"),
+        within_s=chosen("within_s"),
+        release_s=chosen("release_s"),
         cooldown_s=rules.cooldown_s,
     )

@@ -7,7 +7,9 @@ neighbours that disagree are ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,22 @@ LEAST_RECORDINGS = 8
 LARGEST_SHARE = 0.25
 """Of the pool's recordings that may be neighbours; the rest stand for all other sounds."""
 TEXT_THRESHOLD = 0.4
-"""Of a label that is only text, with no pool to measure on: a cosine between text and sound."""
+"""Of a label that is only text, with no pool to measure on: a cosine between text and sound. A guess."""
+LEAST_HEADROOM = 0.25
+"""In deviations of the other sounds' cosines: with less, the neighbours stand out by chance at most."""
+DISAGREE = (
+    "the recordings nearest to its words hardly differ from the rest, so it may be heard wrongly: "
+    "other words may help, or a pool that holds its sound"
+)
 _OTHERS_QUANTILE = 0.99
 _OTHERS_DEVIATIONS = 3.5
 _NEIGHBOURS_QUANTILE = 0.25
+_LIKELY_QUANTILE = 0.05
+_LARGEST_LIKELY_SHARE = 0.2
+_NORMAL_90 = 1.2816
+"""By how many deviations the 90th percentile of a normal distribution lies above its median."""
+
+Method = Literal["proto", "zero-shot"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +64,10 @@ class Prototype:
             empty if it is the text itself.
         threshold: cosine in [-1, 1] from which a window supports the label.
         headroom: lower quartile of the neighbours' cosines, each to the centroid of the other neighbours,
-            less the upper end of the other windows' to the prototype; None if it is the text itself.
+            less the 99th percentile of other sounds' to the prototype; None if there are not two neighbours.
         note: what a person should know before trusting it, or None.
+        kin: names of backgrounds that it could not beat where it is right, as far as that was looked at; see
+            `outdone_by`.
     """
 
     vector: Embedding
@@ -59,6 +75,26 @@ class Prototype:
     threshold: float
     headroom: float | None
     note: str | None
+    kin: tuple[str, ...] = ()
+
+
+def mean_text(sentences: NDArray[np.float32]) -> Embedding:
+    """One text for a label's several sentences, (n, dim) float32 of unit norms."""
+    return _unit(sentences.mean(axis=0))
+
+
+def make_prototype(text: Embedding, pool: Pool | None, method: Method, k: int) -> Prototype:
+    """A prototype by either method; "proto" needs a pool. Raises: ValueError, see `from_pool`."""
+    if method == "zero-shot":
+        return from_text(text, pool)
+    if pool is None:
+        raise ValueError("a prototype of recordings needs a pool")
+    return from_pool(text, pool, k)
+
+
+def n_neighbours(n_recordings: int, k: int) -> int:
+    """How many of a pool's recordings a prototype is made of: k, or a quarter of them if that is fewer."""
+    return min(k, int(LARGEST_SHARE * n_recordings))
 
 
 def from_pool(text: Embedding, pool: Pool, k: int) -> Prototype:
@@ -74,18 +110,29 @@ def from_pool(text: Embedding, pool: Pool, k: int) -> Prototype:
         raise ValueError(f"k must be at least 1, not {k}")
     if len(pool.names) < LEAST_RECORDINGS:
         raise ValueError(f"a pool needs {LEAST_RECORDINGS} recordings at least, but has {len(pool.names)}")
-    rows = _nearest_rows(text, pool)[: min(k, int(LARGEST_SHARE * len(pool.names)))]
+    rows = _nearest_rows(text, pool)[: n_neighbours(len(pool.names), k)]
     vector = _unit(pool.embeddings[rows].mean(axis=0))
     is_other = ~np.isin(pool.recording, pool.recording[rows])
-    highest_other = _upper_end(pool.embeddings[is_other] @ vector)
-    own = float(np.quantile(_leave_one_out(pool.embeddings[rows]), _NEIGHBOURS_QUANTILE))
-    headroom = own - highest_other
+    others = (pool.embeddings @ vector)[is_other]
+    weights = _equal_recordings(pool.recording[is_other])
+    if len(rows) == 1:
+        return Prototype(vector, rows, _end(others, weights), None, DISAGREE)
+    low, lower_quartile = np.quantile(
+        _leave_one_out(pool.embeddings[rows]), [_LIKELY_QUANTILE, _NEIGHBOURS_QUANTILE]
+    )
+    # A pool may hold the sound oftener than k: what is as near as the neighbours is no other sound. But if a
+    # large part of the pool is, the neighbours are nothing in particular.
+    is_likely = others >= low
+    if weights[is_likely].sum() <= _LARGEST_LIKELY_SHARE * weights.sum():
+        others, weights = others[~is_likely], weights[~is_likely]
+    median, high, end = _quantiles(others, weights, (0.5, 0.9, _OTHERS_QUANTILE))
+    headroom = float(lower_quartile) - end
     return Prototype(
         vector=vector,
         rows=rows,
-        threshold=float(np.clip(highest_other + max(headroom, 0.0) / 2.0, -1.0, 1.0)),
+        threshold=float(np.clip(end + max(headroom, 0.0) / 2.0, -1.0, 1.0)),
         headroom=headroom,
-        note=None if headroom > 0.0 else DISAGREE,
+        note=None if headroom > LEAST_HEADROOM * (high - median) / _NORMAL_90 else DISAGREE,
     )
 
 
@@ -96,8 +143,23 @@ def from_text(text: Embedding, pool: Pool | None) -> Prototype:
     """
     threshold = TEXT_THRESHOLD
     if pool is not None:
-        threshold = _upper_end(pool.embeddings @ text)
+        threshold = _end(pool.embeddings @ text, _equal_recordings(pool.recording))
     return Prototype(text, np.zeros(0, np.intp), threshold, None, None)
+
+
+def outdone_by(prototype: Prototype, pool: Pool, others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which other prototypes are at least as near as its own to half of a prototype's neighbours.
+
+    Such a rival stands for the same sound, or a part of it: the label could not beat it where it is right.
+
+    others: (n, dim) float32, unit norms.
+    Returns: (n,) bool; all False if the prototype is only text.
+    """
+    neighbours = pool.embeddings[prototype.rows]
+    if not len(neighbours):
+        return np.zeros(len(others), np.bool_)
+    is_nearer = neighbours @ others.T >= (neighbours @ prototype.vector)[:, None]
+    return np.asarray(is_nearer.mean(axis=0) >= 0.5)
 
 
 def _nearest_rows(text: Embedding, pool: Pool) -> NDArray[np.intp]:
@@ -108,21 +170,32 @@ def _nearest_rows(text: Embedding, pool: Pool) -> NDArray[np.intp]:
     return order[first]
 
 
-def _upper_end(cosines: NDArray[np.float32]) -> float:
-    """Where other sounds' cosines end: the 99th percentile, or the median and 3.5 deviations if that is less.
+def _equal_recordings(recording: NDArray[np.intp]) -> NDArray[np.float64]:
+    """A weight for each window, so that each recording counts the same, however long it is."""
+    _, place, n_windows = np.unique(recording, return_inverse=True, return_counts=True)
+    weights: NDArray[np.float64] = 1.0 / n_windows[place]
+    return weights
 
-    A pool may hold the label's sound more often than k, so that more than a percent of "others" are none. The
-    deviation is taken from the upper quartile, which a quarter of such windows cannot move far.
-    """
-    median, upper_quartile, high = np.quantile(cosines, [0.5, 0.75, _OTHERS_QUANTILE])
-    deviation = (upper_quartile - median) / 0.6745
-    return float(min(high, median + _OTHERS_DEVIATIONS * deviation))
+
+def _end(cosines: NDArray[np.float32], weights: NDArray[np.float64]) -> float:
+    """Where cosines end, if some are of the label's own sound: no further than 3.5 deviations up."""
+    median, high, end = _quantiles(cosines, weights, (0.5, 0.9, _OTHERS_QUANTILE))
+    # Where most of a pool is one sound, it has no spread to tell by.
+    return min(end, median + _OTHERS_DEVIATIONS * (high - median) / _NORMAL_90) if high > median else end
+
+
+def _quantiles(
+    values: NDArray[np.float32], weights: NDArray[np.float64], quantiles: Sequence[float]
+) -> list[float]:
+    """The least value for each quantile below or at which that share of the weights lies."""
+    order = np.argsort(values)
+    shares = np.cumsum(weights[order])
+    places = np.searchsorted(shares, np.array(quantiles) * shares[-1] * (1.0 - 1e-12))
+    return [float(value) for value in values[order][places]]
 
 
 def _leave_one_out(neighbours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cosine of each neighbour to the centroid of the others. Returns: (k,) float32."""
-    if len(neighbours) == 1:
-        return np.ones(1, np.float32)
+    """Cosine of each of two neighbours or more to the centroid of the others. Returns: (k,) float32."""
     others = neighbours.sum(axis=0) - neighbours
     cosines = np.einsum("kd,kd->k", neighbours, others) / np.linalg.norm(others, axis=1)
     return np.asarray(cosines, np.float32)
@@ -130,9 +203,3 @@ def _leave_one_out(neighbours: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _unit(vector: NDArray[np.float32]) -> Embedding:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
-
-
-DISAGREE = (
-    "its nearest recordings are no closer to each other than to the rest of the pool: "
-    "other words, or a pool that holds the sound, may help"
-)

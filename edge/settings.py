@@ -44,7 +44,7 @@ def _text(
     return Setting(table, "text", meaning, metavar, choices=choices, default=default)
 
 
-def _rule(metavar: str, low: float, high: float, meaning: str, default: str = "") -> Setting:
+def _rule(metavar: str, low: float, high: float, meaning: str, default: str = "the bundle's own") -> Setting:
     return Setting("rules", "number", meaning, metavar, (low, high), default=default)
 
 
@@ -124,7 +124,6 @@ SETTINGS = {
         -2,
         2,
         "by how much a label's score must beat its rivals'; below 0, a rival may be that much better",
-        default="the bundle's own",
     ),
     "rivals": _text(
         "rules",
@@ -141,7 +140,9 @@ SETTINGS = {
     ),
     "within_s": _rule("SECONDS", 0, 3600, "that support must come within this time"),
     "release_s": _rule("SECONDS", 0, 3600, "an event ends when its score has been too low for this long"),
-    "cooldown_s": _rule("SECONDS", 0, 86400, "after an event, the same label begins none for this long"),
+    "cooldown_s": _rule(
+        "SECONDS", 0, 86400, "after an event, the same label begins none for this long", default=""
+    ),
     "json": Setting("output", "switch", "write events as JSON, one a line"),
     "top": Setting(
         "output",

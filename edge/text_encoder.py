@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.errors import BundleError, EncoderError, LabelError
-from edge.onnx_session import Graph, checked_embedding
+from edge.errors import BundleError, EncoderError, LabelError, first_line
+from edge.onnx_session import AGAIN, Graph, checked_embedding
 from edge.types import Embedding
 
 if TYPE_CHECKING:
@@ -49,12 +49,20 @@ class TextTokenizer:
 
         Raises: LabelError if it holds half a surrogate pair, so is no Unicode text.
         """
+        ids = self._all_tokens(text)
+        return ids if len(ids) <= self._max_tokens else [*ids[: self._max_tokens - 1], END]
+
+    def n_tokens(self, text: str) -> int:
+        """How many ids the whole text has, what is cut off included. Raises: LabelError; see `tokens`."""
+        return len(self._all_tokens(text))
+
+    def _all_tokens(self, text: str) -> list[int]:
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise LabelError(f"{text!r} is not Unicode text; type it again") from error
         ids: list[int] = self._tokenizer.encode(text).ids
-        return ids if len(ids) <= self._max_tokens else [*ids[: self._max_tokens - 1], END]
+        return ids
 
 
 class TextEncoder:
@@ -84,6 +92,10 @@ class TextEncoder:
         """The ids that a text is given to the graph as. Raises: LabelError; see `TextTokenizer.tokens`."""
         return self._tokenizer.tokens(text)
 
+    def n_tokens(self, text: str) -> int:
+        """How many tokens a text has before it is cut. Raises: LabelError; see `TextTokenizer.n_tokens`."""
+        return self._tokenizer.n_tokens(text)
+
     def encode(self, text: str) -> Embedding:
         """Embed one text.
 
@@ -94,7 +106,7 @@ class TextEncoder:
             EncoderError if the graph cannot take its tokens, or yields no embedding.
         """
         (output,) = self._graph.run({"token_ids": np.array([self.tokens(text)], np.int64)})
-        return checked_embedding(output, self._graph.path)
+        return checked_embedding(output, self._graph.path, AGAIN)
 
 
 def _open(path: Path) -> Tokenizer:
@@ -102,7 +114,7 @@ def _open(path: Path) -> Tokenizer:
         from tokenizers import Tokenizer  # noqa: PLC0415  an extra; the message says what to install
     except ImportError as error:
         reason = (
-            "is not installed" if isinstance(error, ModuleNotFoundError) else f"fails: {_first_line(error)}"
+            "is not installed" if isinstance(error, ModuleNotFoundError) else f"fails: {first_line(error)}"
         )
         raise EncoderError(
             f"texts need the package tokenizers, which {reason}; "
@@ -112,7 +124,7 @@ def _open(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises no class of its own
         raise BundleError(
-            f"{path} is not a tokenizer that this version of tokenizers can read: {_first_line(error)}; "
+            f"{path} is not a tokenizer that this version of tokenizers can read: {first_line(error)}; "
             f"{_RIGHT_ONE}"
         ) from error
     # The file may bring settings of its own; the graph takes one text, unpadded, cut as the model was taught.
@@ -125,7 +137,3 @@ def _open(path: Path) -> Tokenizer:
             f"{_RIGHT_ONE}"
         )
     return tokenizer
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -10,6 +10,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import argparse
 import importlib
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -22,11 +23,17 @@ _COMMANDS = {"clap": clap, "starter": starter}
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line as a namespace; exits 2 with a message where it is wrong."""
-    parser = argparse.ArgumentParser("edge-export", description=__doc__)
-    parser.add_argument("--debug", action="store_true", help="show a traceback when something goes wrong")
+    parser = argparse.ArgumentParser("edge-export", description="Make a bundle on a workstation.")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in _COMMANDS.values():
         command.add_parser(commands)
+    # Before the command and after it; a default of the latter would overrule the former.
+    parser.set_defaults(debug=False)
+    for each in (parser, *commands.choices.values()):
+        each.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS,
+            help="show a traceback when something goes wrong",
+        )  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -35,8 +42,10 @@ def run(options: argparse.Namespace) -> None:
     command = _COMMANDS[options.command]
     try:
         importlib.import_module(command.BUILDER)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise SoundError(f"{error.name} is not installed: {command.INSTALL}") from None
+    except ImportError as error:
+        raise SoundError(f"what this needs cannot be imported ({error}): {command.INSTALL}") from error
     bundle = command.run(options)
     size_mb = sum(entry.size_bytes for entry in bundle.manifest.files.values()) / 1e6
     print(f"wrote {bundle.directory}: {size_mb:.1f} MB, sha256 {bundle.sha256[:12]}")
@@ -47,6 +56,9 @@ def run(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns: the exit code."""
     options = parse_args(arguments)
+    # A hang-up in an hour's work must clear up behind itself as Ctrl-C does.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     # Ours alone: torch, onnx and their like tell much that is of no use here.
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     logging.getLogger("export").setLevel(logging.INFO)

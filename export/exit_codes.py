@@ -13,16 +13,20 @@ def finish(program: str, job: Callable[[], None], *, debug: bool, when_interrupt
 
     debug: let errors through with their traceback.
     when_interrupted: what to say at Ctrl-C.
-    Returns: 0, the error's own exit code, 1 if the system refused something, 130 at Ctrl-C.
+    Returns: 0, the error's own exit code, 1 if the system refused something or this program has a fault, 130
+        at Ctrl-C.
     """
     try:
         job()
-    except (SoundError, OSError) as error:
-        if debug:
-            raise
-        print(f"{program}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code if isinstance(error, SoundError) else 1
     except KeyboardInterrupt:
         print(f"{program}: {when_interrupted}", file=sys.stderr)
         return 130
+    except Exception as error:
+        if debug:
+            raise
+        message = str(error)
+        if not isinstance(error, (SoundError, OSError)):
+            message = f"{type(error).__name__}: {message} (a fault in {program}: --debug shows where)"
+        print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
+        return error.exit_code if isinstance(error, SoundError) else 1
     return 0

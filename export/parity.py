@@ -66,7 +66,7 @@ def compare(found: NDArray[np.float32], expected: NDArray[np.float32]) -> Parity
     """
     a, b = found.astype(np.float64), expected.astype(np.float64)
     cosines = _cosines(a, b)
-    centred = _cosines(a - a.mean(axis=0), b - b.mean(axis=0)) if len(a) > 1 else np.ones(1)
+    centred = _cosines(a - a.mean(axis=0), b - b.mean(axis=0))
     return Parity(
         max_abs=float(np.abs(a - b).max()),
         cosine_mean=float(cosines.mean()),
@@ -121,7 +121,7 @@ def measure_agreement(what: str, than: str, found: NDArray[np.intp], expected: N
     """Share of clips for which both encoders find the same prototype nearest, given its number for each."""
     share = float(np.mean(found == expected))
     logger.info("  %-20s nearest prototype the same for %.1f %%", f"{what} to {than}", 100 * share)
-    too_low = f"{what} to {than}: agreement {share:.3g} is below {LEAST_AGREEMENT:g}"
+    too_low = f"{what} to {than}: agreement {share:.4g} is below {LEAST_AGREEMENT:g}"
     figures = {f"{what}_to_{than}_agreement": float(f"{share:.6g}")}
     return Measured(figures, (too_low,) if share < LEAST_AGREEMENT else ())
 
@@ -132,12 +132,14 @@ def beyond(parity: Parity, limits: Limits) -> list[str]:
     return [
         f"{name} {figures[name]:.6g} is {'above' if name == 'max_abs' else 'below'} {limit:g}"
         for name, limit in allowed.items()
-        if limit is not None and (figures[name] > limit if name == "max_abs" else figures[name] < limit)
+        # NaN is within no limit.
+        if limit is not None and not (figures[name] <= limit if name == "max_abs" else figures[name] >= limit)
     ]
 
 
 def _cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    # Two embeddings that both are the mean have no direction, and nothing in which they could differ.
-    cosines: NDArray[np.float64] = np.einsum("nd,nd->n", a, b)
-    return np.asarray(np.divide(cosines, norms, out=np.ones(len(a)), where=norms > 0))
+    of_a, of_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    # Two embeddings that both are the mean have no direction in which they could differ; if one is, they do.
+    directionless = np.where((of_a == 0) & (of_b == 0), 1.0, 0.0)
+    norms = of_a * of_b
+    return np.asarray(np.divide(np.einsum("nd,nd->n", a, b), norms, out=directionless, where=norms != 0))

@@ -18,10 +18,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.bundle import Bundle, write_bundle
+from edge.bundle import Bundle
 from edge.bundle_arrays import npz_bytes
+from edge.bundle_writer import write_bundle
 from edge.frontend import STARTER, LogMelFrontEnd
-from edge.manifest import EncoderEntry, LabelEntry, Manifest, Provenance
+from edge.manifest import EncoderEntry, LabelEntry, Manifest, Provenance, RuleDefaults
 
 SAMPLE_RATE_HZ = STARTER.sample_rate_hz
 WINDOW_LENGTH = 41360
@@ -117,7 +118,7 @@ def synthetic_manifest(encoders: tuple[str, ...] = ("fp32",), *, with_background
         clip_s=WINDOW_S,
         hop_s=HOP_S,
         padding="zero",
-        margin=-0.2,
+        rules=RuleDefaults(margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5),
         encoders=tuple(
             EncoderEntry(
                 name=name,

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from synthetic_bundle import EMBEDDING_DIM, WINDOW_S, embed, rain, synthetic_files, synthetic_manifest, tone
 
-from edge.bundle import Bundle, write_bundle
+from edge.bundle import Bundle
 from edge.bundle_arrays import npz_bytes
+from edge.bundle_writer import write_bundle
 from edge.frontend import STARTER, LogMelFrontEnd
 from edge.manifest import Manifest, Recipe, TextEncoderEntry
 
@@ -124,11 +125,14 @@ def pool_npz(encoder: bytes, seed: int = 0) -> bytes:
 
 
 def text_manifest(encoders: tuple[str, ...] = ("fp32",)) -> Manifest:
-    """The manifest without its files."""
+    """The manifest without its files. The background is called as `edge-export clap` calls it."""
     plain = synthetic_manifest(encoders)
+    *labels, noise = plain.labels
+    noise = dataclasses.replace(noise, name="background rain", aliases=("rain", "rainfall", "shower"))
     return dataclasses.replace(
         plain,
         name="synthetic words",
+        labels=(*labels, noise),
         encoders=tuple(dataclasses.replace(e, pool=f"pool.{e.name}.npz") for e in plain.encoders),
         text_encoder=TextEncoderEntry(("text_encoder.onnx",), "tokenizer.json", 77, EMBEDDING_DIM),
         recipe=Recipe(("This is a sound of {label}",), "proto", N_KETTLES),

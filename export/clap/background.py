@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.labels import fold
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.labels import fold, is_kin
 
 
 @dataclass(frozen=True)
@@ -18,37 +21,54 @@ class BackgroundSound:
     Attributes:
         name: what the manifest calls it.
         text: what the text encoder is given in place of a label.
-        words: a label that holds one of these means the same sound, or a kind of it.
+        words: a label that holds one of these means the same sound, and has no rival in it.
     """
 
     name: str
     text: str
-    words: frozenset[str]
+    words: tuple[str, ...]
+
+    def aliases(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Its words, but for those that are labels themselves, in the singular or plural."""
+        single = [label for label in labels if len(fold(label).split()) == 1]
+        return tuple(word for word in self.words if not any(is_kin(label, [word]) for label in single))
 
 
 def _sound(name: str, text: str, words: str) -> BackgroundSound:
-    return BackgroundSound(f"background {name}", text, frozenset(words.split()))
+    return BackgroundSound(f"background {name}", text, tuple(words.split()))
 
 
 BACKGROUND = (
-    _sound(
-        "speech", "people talking", "speech talk talking speaking voice voices people conversation radio tv"
-    ),
-    _sound("music", "music", "music song singing melody"),
-    _sound("traffic", "road traffic", "traffic car cars road street vehicle vehicles engine"),
-    _sound("wind", "wind", "wind breeze storm"),
-    _sound("hum", "electric hum", "hum humming buzz buzzing fridge refrigerator"),
-    _sound("fan", "a fan", "fan ventilation conditioner conditioning vacuum"),
-    _sound("water", "running water", "water tap shower rain stream toilet"),
-    _sound("footsteps", "footsteps", "footstep footsteps steps walking"),
-    _sound("dishes", "clattering dishes", "dish dishes clatter clattering cutlery plate plates"),
+    _sound("speech", "people talking", "speech talk talking speaking voice conversation people"),
+    _sound("music", "music", "music song"),
+    _sound("traffic", "road traffic", "traffic"),
+    _sound("wind", "wind", "wind"),
+    _sound("hum", "electric hum", "hum humming"),
+    _sound("fan", "a fan", "fan ventilator"),
+    _sound("water", "running water", "water tap"),
+    _sound("footsteps", "footsteps", "footstep"),
+    _sound("dishes", "clattering dishes", "dish"),
     _sound("typing", "typing on a keyboard", "typing keyboard"),
-    _sound("noise", "white noise", "noise static hiss"),
-    _sound("silence", "silence", "silence silent quiet"),
+    _sound("noise", "white noise", "noise"),
+    _sound("silence", "silence", "silence quiet"),
 )
 
 
-def background_for(labels: Sequence[str]) -> list[BackgroundSound]:
-    """Those that no label asked for is a kind of: a label must not have to beat itself."""
-    asked = {word for label in labels for word in fold(label).split()}
-    return [sound for sound in BACKGROUND if not sound.words & asked]
+def kin_by_words(labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Which backgrounds each label has a word in common with. Returns: (n_labels, n_backgrounds) bool."""
+    return np.array([[is_kin(label, sound.words) for sound in BACKGROUND] for label in labels], np.bool_)
+
+
+def rivals_groups(kin: NDArray[np.bool_]) -> list[str | None]:
+    """Groups in which no label has a rival that it is kin to.
+
+    kin: (n_labels, n_backgrounds) bool.
+    Returns: the group of each label, then of each background; None for what stands alone.
+    """
+    n_labels = len(kin)
+    group = np.arange(n_labels + kin.shape[1])
+    for label, background in np.argwhere(kin):
+        joined = group[n_labels + background]
+        group[group == joined] = group[label]
+    sizes = np.bincount(group, minlength=len(group))
+    return [f"kin {number}" if sizes[number] > 1 else None for number in group]

@@ -17,18 +17,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import Bundle, check_target
-from edge.prototypes import LEAST_RECORDINGS, Pool
+from edge.bundle import Bundle
+from edge.bundle_writer import check_target
+from edge.errors import SoundError
+from edge.prototypes import LEAST_RECORDINGS, Method, Pool, n_neighbours
 from export.clap.checkpoint import Checkpoint, open_checkpoint
 from export.clap.encoders import AudioGraph, Precision, make_encoders
 from export.clap.geometry import Image
+from export.clap.heard import Heard, hear
 from export.clap.label_prototypes import make_prototypes, nearest_prototypes, report
-from export.clap.label_texts import LabelTexts, Method, export_text_encoder, read_texts
-from export.clap.pack import Contents, Heard, pack
+from export.clap.label_texts import LabelTexts, export_text_encoder, read_texts
+from export.clap.pack import Contents, pack
 from export.clap.sample import sample_log_mels
 from export.clap.tokenizer_file import find_tokenizer
 from export.parity import Measured
-from export.pool.attribution import credits_of
+from export.pool.attribution import Credit, credits_of
 from export.pool.cache import EmbeddingCache
 from export.pool.embed import PoolEmbeddings, embed_pool, summary
 from export.pool.errors import PoolError
@@ -39,6 +42,7 @@ from export.pool.windows import WindowSettings
 logger = logging.getLogger(__name__)
 
 CLIP_S = 10.0
+ADD_SOME = "add some, or use --method zero-shot without a pool"
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,11 @@ def build_clap(settings: ClapSettings, out: Path, cache: Path, downloads: Path, 
     Raises: SoundError of one line; nothing is left at `out` then.
     """
     check_target(out, replace=settings.replace)
+    if settings.method == "zero-shot":
+        logger.info(
+            "zero-shot: labels are their texts alone, which costs accuracy: .91 against .96 with a pool, on "
+            "ESC-50 in the paper"
+        )
     recordings = _recordings(settings.pool, downloads)
     checkpoint = open_checkpoint(settings.checkpoint, settings.sha256)
     logger.info("checkpoint %s, sha256 %s", checkpoint.origin, checkpoint.sha256[:12])
@@ -91,18 +100,12 @@ def build_clap(settings: ClapSettings, out: Path, cache: Path, downloads: Path, 
     texts = read_texts(checkpoint, tokenizer, settings.labels, settings.prompts, settings.method, settings.k)
     windows = WindowSettings(checkpoint.log_mel, settings.window_s, CLIP_S)
     log_mels = sample_log_mels(recordings, windows)
-    if not len(log_mels):
-        raise PoolError(
-            f"pool {settings.pool} holds no sound: none of its recordings that were tried can be used"
-        )
     with tempfile.TemporaryDirectory(prefix="edge-export-") as folder:
-        text_file = Path(folder) / "text_encoder.onnx"
-        graphs, measured = _encoders(settings, checkpoint, texts, log_mels, Path(folder))
-        if settings.with_text_encoder:
-            measured += export_text_encoder(checkpoint, tokenizer, texts, text_file)
-        measured = measured.accepted(overrule=settings.accept_parity)
-        embedded = _embedded(recordings, graphs, windows, cache)
-        heard = [_heard(graph, texts, embedded, settings) for graph in graphs]
+        graphs, text_file, measured = _make_graphs(
+            settings, checkpoint, tokenizer, texts, log_mels, Path(folder)
+        )
+        embedded = _embedded(settings, recordings, graphs, windows, cache)
+        heard = [hear(graph, texts, embedded, with_pool=settings.with_text_encoder) for graph in graphs]
         for each in heard:
             logger.info("\n%s", "\n".join(report(texts, each.prototypes, each.graph.precision)))
         contents = Contents(
@@ -114,11 +117,11 @@ def build_clap(settings: ClapSettings, out: Path, cache: Path, downloads: Path, 
             prompts=settings.prompts,
             heard=heard,
             golden=log_mels[0],
-            text_encoder=(text_file, tokenizer) if settings.with_text_encoder else None,
-            credits=credits_of(_used(heard, embedded)),
+            text_encoder=None if text_file is None else (text_file, tokenizer),
+            credits=_credits(heard, embedded),
             parity=measured.figures,
         )
-        return pack(out, contents, replace=settings.replace)
+        return pack(out, contents, replace_old=settings.replace)
 
 
 def _recordings(pool: str | None, downloads: Path) -> list[Recording]:
@@ -127,33 +130,48 @@ def _recordings(pool: str | None, downloads: Path) -> list[Recording]:
     recordings = find_recordings(find_pool(pool, downloads))
     if len(recordings) < LEAST_RECORDINGS:
         raise PoolError(
-            f"pool {pool} holds {len(recordings)} recordings, and needs {LEAST_RECORDINGS} at least: "
-            "add some, or use --method zero-shot without a pool"
+            f"pool {pool} holds {len(recordings)} recordings, and {LEAST_RECORDINGS} are needed: {ADD_SOME}"
         )
     return recordings
 
 
-def _encoders(
+def _make_graphs(
     settings: ClapSettings,
     checkpoint: Checkpoint,
+    tokenizer: Path,
     texts: LabelTexts,
     log_mels: NDArray[np.float32],
     folder: Path,
-) -> tuple[list[AudioGraph], Measured]:
+) -> tuple[list[AudioGraph], Path | None, Measured]:
+    """The audio encoders and the text encoder's file, measured and accepted. Raises: SoundError."""
+
     def nearest(embeddings: NDArray[np.float32]) -> NDArray[np.intp]:
-        n_clips = len(embeddings)
-        pool = None
-        if n_clips >= LEAST_RECORDINGS and settings.pool is not None:
-            pool = Pool(embeddings, np.arange(n_clips), tuple(map(str, range(n_clips))))
-        return nearest_prototypes(embeddings, make_prototypes(texts, pool))
+        own = Pool(embeddings, np.arange(len(embeddings)), tuple(map(str, range(len(embeddings)))))
+        return nearest_prototypes(embeddings, make_prototypes(texts, own))
 
     # Half the image serves where the other half is the window again.
     images = (Image.HALF, Image.WHOLE) if 2 * settings.window_s == CLIP_S else (Image.WHOLE,)
-    return make_encoders(checkpoint, settings.precisions, log_mels, nearest, folder, images)
+    text_file = folder / "text_encoder.onnx" if settings.with_text_encoder else None
+    try:
+        graphs, measured = make_encoders(checkpoint, settings.precisions, log_mels, nearest, folder, images)
+        if text_file is not None:
+            measured += export_text_encoder(checkpoint, tokenizer, texts, text_file)
+    except OSError as error:
+        if isinstance(error, SoundError):
+            raise
+        raise SoundError(
+            f"the graphs cannot be written to {folder} ({error.strerror or error}): make room there, or have "
+            "the environment variable TMPDIR name another folder"
+        ) from error
+    return graphs, text_file, measured.accepted(overrule=settings.accept_parity)
 
 
 def _embedded(
-    recordings: Sequence[Recording], graphs: Sequence[AudioGraph], windows: WindowSettings, cache: Path
+    settings: ClapSettings,
+    recordings: Sequence[Recording],
+    graphs: Sequence[AudioGraph],
+    windows: WindowSettings,
+    cache: Path,
 ) -> PoolEmbeddings | None:
     if not recordings:
         return None
@@ -171,25 +189,20 @@ def _embedded(
     n_usable = len(embedded.recordings)
     if n_usable < LEAST_RECORDINGS:
         raise PoolError(
-            f"only {n_usable} of the pool's recordings can be used, and {LEAST_RECORDINGS} are needed"
+            f"pool {settings.pool} holds {n_usable} recordings of use, and {LEAST_RECORDINGS} are needed: "
+            f"{ADD_SOME}"
         )
+    if settings.method == "proto" and n_neighbours(n_usable, settings.k) < settings.k:
+        logger.info(
+            "the pool is small: prototypes are made of %d recordings, a quarter of it, not of %d",
+            n_neighbours(n_usable, settings.k), settings.k,
+        )  # fmt: skip
     return embedded
 
 
-def _heard(
-    graph: AudioGraph, texts: LabelTexts, embedded: PoolEmbeddings | None, settings: ClapSettings
-) -> Heard:
-    pool = None if embedded is None else embedded.pools[graph.precision]
-    prototypes = make_prototypes(texts, pool)
-    return Heard(graph, prototypes, pool if settings.with_text_encoder else None)
-
-
-def _used(heard: Sequence[Heard], embedded: PoolEmbeddings | None) -> list[Recording]:
-    """The recordings that the bundle holds something of."""
+def _credits(heard: Sequence[Heard], embedded: PoolEmbeddings | None) -> list[Credit]:
+    """Of the recordings that the bundle holds something of."""
     if embedded is None:
         return []
-    if heard[0].pool is not None:
-        return list(embedded.recordings)
-    of_row = embedded.pools[heard[0].graph.precision].recording
-    used = {int(of_row[row]) for each in heard for prototype in each.prototypes for row in prototype.rows}
-    return [embedded.recordings[place] for place in sorted(used)]
+    used = np.unique(np.concatenate([each.used for each in heard]))
+    return credits_of([embedded.recordings[number] for number in used])

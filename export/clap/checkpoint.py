@@ -122,9 +122,11 @@ def _hash(weights: Path, wanted: str | None, published: hub.Published | None) ->
         raise CheckpointError(
             f"{weights} has sha256 {found}, not {wanted.lower()} as --sha256 asks: take the right file"
         )
-    if published and published.sha256 not in (None, found):
+    # A person who names a hash knows better than what was found out about a published file.
+    if wanted is None and published and published.sha256 not in (None, found):
         raise CheckpointError(
-            f"{weights} has sha256 {found}, but {published.sha256} was published: delete it and try again"
+            f"{weights} has sha256 {found}, but {published.sha256} was published: delete it and try again; "
+            "or, if you trust it, give the hash that it has as --sha256"
         )
     return found
 

@@ -5,9 +5,10 @@ laion_clap's encoder ↔ our module ↔ fp32 graph ↔ int8 graph.
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,7 +92,7 @@ def make_encoders(
     logger.info("comparing encoders on %d clips", len(log_mels))
     of_module = _by_torch(module, log_mels[:N_REFERENCE])
     of_fp32 = _embedded(fp32, log_mels)
-    measured = Measured({"clips": float(len(log_mels)), "opset": float(OPSET), **_versions()})
+    measured = Measured({"clips": str(len(log_mels)), "opset": str(OPSET), **_versions()})
     measured += _against_reference(checkpoint, log_mels[:N_REFERENCE], of_module)
     measured += measure("fp32", "module", of_fp32[:N_REFERENCE], of_module, FP32_LIMITS)
     graphs = []
@@ -151,9 +152,12 @@ def _by_torch(module: ClapAudioEncoder, log_mels: NDArray[np.float32]) -> NDArra
 
 
 def _embedded(graph: AudioGraph, log_mels: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.array([graph.encode(log_mel) for log_mel in log_mels])
+    graph.encode(log_mels[0])  # opens it, in this thread
+    with ThreadPoolExecutor() as threads:
+        return np.array(list(threads.map(graph.encode, log_mels)))
 
 
 def _versions() -> dict[str, str]:
-    names = ("torch", "onnx", "onnxruntime")
-    return {name: importlib.metadata.version(name) for name in names}
+    # Of the module, for ONNX Runtime's distribution goes by several names.
+    modules = (torch, onnx, importlib.import_module("onnxruntime"))
+    return {module.__name__: str(module.__version__) for module in modules}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.bundle_files import sha256_of
+from export.cache_folder import cache_folder
 from export.clap.errors import CheckpointError
-from export.pool.cache import cache_folder
 
 LAION = "lukewys/laion_clap"
 DEFAULT = "630k-audioset-best"
@@ -108,7 +109,7 @@ def fetch(repository: str, file: str) -> Path:
     kept = cache_folder("hub") / repository.replace("/", "--") / file
     if kept.is_file():
         return kept
-    by_hand = f"download {page_of(repository, file)} and give its path"
+    by_hand = _by_hand(repository, file)
     try:
         from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415
         from huggingface_hub.errors import EntryNotFoundError  # noqa: PLC0415
@@ -128,9 +129,20 @@ def fetch(repository: str, file: str) -> Path:
         raise NotOnHubError(f"{repository} on the hub has no {file}") from error
     # The library lets its HTTP client's errors through, and which client that is changes with its version.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = textwrap.shorten(first_line.partition(". ")[0], 160, placeholder=" ...")
         raise CheckpointError(f"{file} cannot be downloaded ({reason}): try again, or {by_hand}") from error
     return kept
+
+
+def _by_hand(repository: str, file: str) -> str:
+    """What a person can do without this program's download."""
+    if any(p.repository == repository and p.file is None for p in PUBLISHED.values()):
+        return (
+            f"download the files of {page_of(repository, None)} into a folder and give that as --checkpoint"
+        )
+    option = "--tokenizer" if file == "tokenizer.json" else "--checkpoint"
+    return f"download {page_of(repository, file)} and give its path as {option}"
 
 
 def _download(repository: str, file: str, target: Path) -> None:
@@ -147,14 +159,19 @@ def _download(repository: str, file: str, target: Path) -> None:
     # By etag, so that the parts of two versions of the file never meet.
     part = target.with_name(f".{target.name}.{etag[:16]}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
+    # Two programs that wrote it at once have left too much.
+    if metadata.size is not None and part.is_file() and part.stat().st_size > metadata.size:
+        part.unlink()
     with part.open("ab") as stream:
-        http_get(
-            url,
-            stream,
-            resume_size=stream.tell(),
-            expected_size=metadata.size,
-            displayed_filename=target.name,
-        )
+        # Of a file that is there to its last byte, the rest cannot be asked for.
+        if stream.tell() != metadata.size:
+            http_get(
+                url,
+                stream,
+                resume_size=stream.tell(),
+                expected_size=metadata.size,
+                displayed_filename=target.name,
+            )
     # The etag of a large file is its sha256.
     if len(etag) == 64 and sha256_of([part]) != etag:
         part.unlink()

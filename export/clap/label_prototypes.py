@@ -7,15 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.prototypes import Pool, Prototype, from_pool, from_text
+from edge.prototypes import Pool, Prototype, make_prototype, outdone_by
 from export.clap.label_texts import LabelTexts
 
 
 def make_prototypes(texts: LabelTexts, pool: Pool | None) -> list[Prototype]:
-    """A prototype for each label and background, in their order."""
-    if texts.method == "zero-shot" or pool is None:
-        return [from_text(text, pool) for text in texts.embeddings]
-    return [from_pool(text, pool, texts.k) for text in texts.embeddings]
+    """A prototype for each label, then for each background."""
+    return [make_prototype(text, pool, texts.method, texts.k) for text in texts.embeddings]
+
+
+def kin_by_neighbours(prototypes: Sequence[Prototype], n_labels: int, pool: Pool | None) -> NDArray[np.bool_]:
+    """Which backgrounds are as near as a label's own prototype to half of its neighbours.
+
+    prototypes: of the labels, then of the backgrounds. Returns: (n_labels, n_backgrounds) bool.
+    """
+    backgrounds = np.array([prototype.vector for prototype in prototypes[n_labels:]])
+    if pool is None:
+        return np.zeros((n_labels, len(backgrounds)), np.bool_)
+    return np.array([outdone_by(prototype, pool, backgrounds) for prototype in prototypes[:n_labels]])
 
 
 def nearest_prototypes(embeddings: NDArray[np.float32], prototypes: Sequence[Prototype]) -> NDArray[np.intp]:

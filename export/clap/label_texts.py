@@ -6,19 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.prompts import fill
+from edge.prototypes import Method, mean_text
 from edge.text_encoder import TextEncoder, TextTokenizer
-from export.clap.background import background_for
+from export.clap.background import BACKGROUND
 from export.clap.checkpoint import Checkpoint
 from export.clap.text_encoder import MAX_TOKENS, embed_texts, text_graph
 from export.parity import TEXT_LIMITS, Measured, measure
 
-Method = Literal["proto", "zero-shot"]
 logger = logging.getLogger(__name__)
 
 
@@ -27,9 +26,9 @@ class LabelTexts:
     """What is to be recognised, as texts.
 
     Attributes:
-        labels: names of the labels, then
-        backgrounds: names of the sounds that are rivals only.
-        embeddings: (n_labels + n_backgrounds, dim) float32, unit norms: each one's text.
+        labels: names of the labels.
+        embeddings: (n_labels + n_backgrounds, dim) float32, unit norms: the text of each label, then of each
+            background.
         sentences: what each was put into, all prompts of the first, then all of the second and so on.
         sentence_embeddings: (n_sentences, dim) float32, unit norms, in full precision.
         method: how a text becomes a prototype, see `edge.manifest.Recipe`.
@@ -37,7 +36,6 @@ class LabelTexts:
     """
 
     labels: tuple[str, ...]
-    backgrounds: tuple[str, ...]
     embeddings: NDArray[np.float32]
     sentences: tuple[str, ...]
     sentence_embeddings: NDArray[np.float32]
@@ -53,19 +51,17 @@ def read_texts(
     method: Method,
     k: int,
 ) -> LabelTexts:
-    """Embed the texts of the labels, and of the backgrounds that go with them. Raises: LabelError."""
-    backgrounds = background_for(labels)
-    logger.info("embedding the texts of %d labels and %d backgrounds", len(labels), len(backgrounds))
-    words = [*labels, *(background.text for background in backgrounds)]
+    """Embed the texts of the labels and of the backgrounds. Raises: LabelError."""
+    logger.info("embedding texts: %d of labels, %d of backgrounds", len(labels), len(BACKGROUND))
+    words = [*labels, *(background.text for background in BACKGROUND)]
     sentences = tuple(fill(prompt, text) for text in words for prompt in prompts)
     to_ids = TextTokenizer(tokenizer, MAX_TOKENS)
     token_ids = [to_ids.tokens(sentence) for sentence in sentences]
     rows = embed_texts(checkpoint.state, token_ids, checkpoint.architecture.text_layer_norm_eps)
-    means = rows.reshape(len(words), len(prompts), -1).mean(axis=1)
+    by_label = rows.reshape(len(words), len(prompts), -1)
     return LabelTexts(
         labels=tuple(labels),
-        backgrounds=tuple(background.name for background in backgrounds),
-        embeddings=means / np.linalg.norm(means, axis=1, keepdims=True),
+        embeddings=np.array([mean_text(of_label) for of_label in by_label]),
         sentences=sentences,
         sentence_embeddings=rows,
         method=method,

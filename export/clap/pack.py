@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import Bundle, write_bundle
+from edge.bundle import Bundle
 from edge.bundle_arrays import npz_bytes
+from edge.bundle_writer import write_bundle
 from edge.manifest import (
     SCHEMA_VERSION,
     EncoderEntry,
@@ -20,37 +21,23 @@ from edge.manifest import (
     Manifest,
     Provenance,
     Recipe,
+    RuleDefaults,
     TextEncoderEntry,
 )
-from edge.prototypes import Pool, Prototype
+from export.clap.background import BACKGROUND, kin_by_words, rivals_groups
 from export.clap.checkpoint import Checkpoint
-from export.clap.encoders import AudioGraph
+from export.clap.heard import Heard
 from export.clap.label_texts import LabelTexts
 from export.clap.text_encoder import MAX_TOKENS
 from export.pool.attribution import Credit
 from export.pool.windows import WindowSettings
 
 HOP_S = 1.0
-MARGIN = 0.0
-"""A label must be at least as near as every background."""
+RULES = RuleDefaults(margin=0.0, off_margin=0.05, confirm_s=2.0, within_s=4.0, release_s=3.0)
+"""A short sound is in five windows, a second apart. A label must be at least as near as every background."""
 _ATTRIBUTION = "attribution.csv"
 _TOKENIZER = "tokenizer.json"
 _TEXT_GRAPH = "text_encoder.onnx"
-
-
-@dataclass(frozen=True, eq=False)
-class Heard:
-    """What one encoder makes of labels and pool.
-
-    Attributes:
-        graph: the encoder.
-        prototypes: of each label, then of each background.
-        pool: for the bundle, so that the device can make labels; or None.
-    """
-
-    graph: AudioGraph
-    prototypes: Sequence[Prototype]
-    pool: Pool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +71,7 @@ class Contents:
     parity: Mapping[str, float | str]
 
 
-def pack(out: Path, contents: Contents, *, replace: bool) -> Bundle:
+def pack(out: Path, contents: Contents, *, replace_old: bool) -> Bundle:
     """Write the bundle. Raises: BundleError."""
     files: dict[str, bytes | Path] = {}
     for heard in contents.heard:
@@ -94,7 +81,7 @@ def pack(out: Path, contents: Contents, *, replace: bool) -> Bundle:
         files |= {_TEXT_GRAPH: graph, _TOKENIZER: tokenizer}
     if contents.credits:
         files[_ATTRIBUTION] = _attribution(contents.credits)
-    return write_bundle(out, _manifest(contents), files, replace=replace)
+    return write_bundle(out, _manifest(contents), files, replace=replace_old)
 
 
 def _files_of(heard: Heard, golden: NDArray[np.float32]) -> dict[str, bytes | Path]:
@@ -152,11 +139,11 @@ def _manifest(contents: Contents) -> Manifest:
         clip_s=settings.clip_s,
         hop_s=HOP_S,
         padding=settings.padding,
-        margin=MARGIN,
+        rules=RULES,
         encoders=encoders,
         text_encoder=text_encoder,
         recipe=Recipe(contents.prompts, texts.method, texts.k),
-        labels=tuple(_label_entry(contents, place) for place in range(len(texts.embeddings))),
+        labels=tuple(_label_entries(contents)),
         background=None,
         accuracy={},
         parity=contents.parity,
@@ -164,22 +151,34 @@ def _manifest(contents: Contents) -> Manifest:
     )
 
 
-def _label_entry(contents: Contents, place: int) -> LabelEntry:
-    texts = contents.texts
-    names = (*texts.labels, *texts.backgrounds)
-    is_label = place < len(texts.labels)
+def _label_entries(contents: Contents) -> list[LabelEntry]:
+    labels = contents.texts.labels
+    kin = np.any([kin_by_words(labels), *(heard.kin for heard in contents.heard)], axis=0)
+    groups = rivals_groups(kin)
+    entries = [_entry(contents, place, name, groups[place]) for place, name in enumerate(labels)]
+    return entries + [
+        replace(
+            _entry(contents, place, sound.name, groups[place]),
+            kind="background", aliases=sound.aliases(labels), thresholds={}, note=None,
+        )
+        for place, sound in enumerate(BACKGROUND, len(labels))
+    ]  # fmt: skip
+
+
+def _entry(contents: Contents, place: int, name: str, rivals_group: str | None) -> LabelEntry:
+    """The entry of a label; a background's is the same with less in it."""
     by_encoder = {heard.graph.precision: heard.prototypes[place] for heard in contents.heard}
     notes = [prototype.note for prototype in by_encoder.values() if prototype.note is not None]
     return LabelEntry(
-        name=names[place],
-        kind="label" if is_label else "background",
+        name=name,
+        kind="label",
         aliases=(),
         dataset_names=(),
-        rivals_group=None,
-        method=texts.method,
+        rivals_group=rivals_group,
+        method=contents.texts.method,
         support=len(contents.heard[0].prototypes[place].rows),
-        thresholds={name: round(p.threshold, 4) for name, p in by_encoder.items()} if is_label else {},
-        note=notes[0] if notes and is_label else None,
+        thresholds={encoder: round(p.threshold, 4) for encoder, p in by_encoder.items()},
+        note=notes[0] if notes else None,
     )
 
 

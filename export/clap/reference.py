@@ -27,6 +27,13 @@ _STAND_INS = ("torchvision", "torchvision.ops", "torchvision.ops.misc", "h5py")
 """What the module imports and never uses here."""
 
 
+_NOT_NEEDED = (
+    "spectrogram_extractor", "logmel_extractor", "tscam_conv", "head", "attn_mask", "relative_position_index",
+    "num_batches_tracked",
+)  # fmt: skip
+"""What a checkpoint in transformers' layout lacks, and embedding doesn't use."""
+
+
 class ReferenceMissingError(SoundError, ImportError):
     """laion_clap, or something that it needs, is not installed."""
 
@@ -57,8 +64,10 @@ class Reference:
                 config, architecture.fusion, "aff_2d" if architecture.fusion else "None"
             )
         own = {k.removeprefix("audio_branch."): v for k, v in state.items() if k.startswith("audio_branch.")}
-        # A checkpoint of another layout lacks the front end and the heads that embedding does not use.
-        self.branch.load_state_dict(own, strict=False)
+        missing = self.branch.load_state_dict(own, strict=False).missing_keys
+        needed = [key for key in missing if not any(part in key for part in _NOT_NEEDED)]
+        if needed:
+            raise ValueError(f"laion_clap's encoder needs {needed[0]}, which the checkpoint lacks")
         first, second = (state[f"audio_projection.{n}.weight"] for n in (0, 2))
         self.projection = nn.Sequential(
             nn.Linear(first.shape[1], first.shape[0]), nn.ReLU(), nn.Linear(second.shape[1], second.shape[0])
@@ -111,9 +120,14 @@ def _load_htsat() -> tuple[str, Any]:
     with _stand_ins(package):
         try:
             htsat = importlib.import_module("laion_clap.clap_module.htsat")
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise ReferenceMissingError(
                 f"laion_clap needs {error.name}, which is not installed: pip install {error.name}"
+            ) from error
+        except Exception as error:  # whatever it and what it imports may raise; it is no part of the product
+            raise ReferenceMissingError(
+                f"laion_clap cannot be imported ({' '.join(str(error).split())[:200]}): use an "
+                "environment of its own for the comparison"
             ) from error
     return importlib.metadata.version("laion_clap"), htsat
 

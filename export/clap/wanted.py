@@ -18,17 +18,21 @@ def read_labels(arguments: Sequence[str], file: Path | None) -> list[str]:
     Raises: LabelError if there are none, one is empty, or two are the same; ConfigError if the file cannot
         be read.
     """
-    asked = [(part, f"--labels {argument!r}") for argument in arguments for part in argument.split(",")]
+    asked = [
+        (part, f"--labels {quoted(argument)} holds an empty label; separate labels by single commas")
+        for argument in arguments
+        for part in argument.split(",")
+    ]
     if file is not None:
         asked += _lines(file)
     labels: dict[str, str] = {}
-    for words, place in asked:
+    for words, if_empty in asked:
         if not fold(words):
-            raise LabelError(f"{place} holds an empty label; separate labels by single commas")
+            raise LabelError(if_empty)
         label = checked_label(words)
-        first = labels.setdefault(fold(label), label)
-        if first is not label:
+        if fold(label) in labels:
             raise LabelError(f"label {quoted(label)} is given twice; name it once")
+        labels[fold(label)] = label
     if not labels:
         raise LabelError('no labels: give some, such as --labels "dog bark,siren"')
     return list(labels.values())
@@ -41,5 +45,9 @@ def _lines(file: Path) -> list[tuple[str, str]]:
         raise ConfigError(f"--labels-file {file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"--labels-file {file} is not UTF-8 text from byte {error.start} on") from error
-    lines = [(line.strip(), f"--labels-file {file}, line {n}") for n, line in enumerate(text.splitlines(), 1)]
-    return [(line, place) for line, place in lines if line and not line.startswith("#")]
+    lines = enumerate(map(str.strip, text.splitlines()), 1)
+    return [
+        (line, f"--labels-file {file}: line {number} has no letters; remove it")
+        for number, line in lines
+        if line and not line.startswith("#")
+    ]

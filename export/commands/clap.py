@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import ConfigError
+from edge.frontend import CLAP_UNFUSED
 from edge.prompts import DEFAULT_PROMPT, check_prompt
+from edge.stream_time import whole_samples
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
@@ -17,6 +19,18 @@ BUILDER = "export.clap.build"
 INSTALL = 'pip install "edge-listen[export,cpu]"'
 CHECKPOINT = "630k-audioset-best"
 DEFAULT_K = 35
+_DESCRIPTION = """\
+Make a bundle from a LAION-CLAP checkpoint: its audio encoder as ONNX, and for each label the
+centroid of those recordings of a pool that are nearest to its text. The pool needs no labels.
+Interrupt it at any time; the same command goes on where it stopped."""
+_EPILOG = """\
+examples:
+  edge-export clap --labels "dog bark,siren,kettle whistle" --pool recordings/ --out my-bundle
+  edge-export clap --labels-file labels.txt --pool esc50 --text-encoder --out my-bundle
+
+then, on the device:
+  edge-listen --bundle my-bundle --labels "kettle whistle"
+"""
 
 
 def add_parser(commands: Any) -> None:
@@ -24,10 +38,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "clap",
         help="make a bundle for any labels from LAION-CLAP",
-        description="Make a bundle from a LAION-CLAP checkpoint: its audio encoder as ONNX, and for each "
-        "label the centroid of those recordings of a pool that are nearest to its text. The pool needs no "
-        "labels. "
-        "Interrupt it at any time; the same command goes on where it stopped.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=_DESCRIPTION,
     )
     parser.add_argument(
         "--labels", action="append", default=[], metavar="NAMES",
@@ -44,8 +57,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--replace", action="store_true", help="replace the bundle that is there already")
     parser.add_argument(
         "--checkpoint", default=CHECKPOINT, metavar="WEIGHTS",
-        help="a file, a directory in transformers' layout, or a published name, which is downloaded "
-        "(default: %(default)s)",
+        help="a file; a directory in transformers' layout; or a published name, which is downloaded: "
+        "630k-audioset-best, 630k-audioset-fusion-best (the paper's), 630k-best, 630k-fusion-best, "
+        "laion/clap-htsat-unfused and the like (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--sha256", metavar="HEX", help="what the checkpoint's file must hash to")
     parser.add_argument(
@@ -89,9 +103,9 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> Bundle:
     """Make it. Raises: SoundError."""
+    from export.cache_folder import cache_folder  # noqa: PLC0415
     from export.clap.build import ClapSettings, build_clap  # noqa: PLC0415 - torch, only when needed
     from export.clap.wanted import read_labels  # noqa: PLC0415
-    from export.pool.cache import cache_folder  # noqa: PLC0415
 
     prompts = tuple(options.prompt or [DEFAULT_PROMPT])
     for prompt in prompts:
@@ -100,6 +114,7 @@ def run(options: argparse.Namespace) -> Bundle:
         raise ConfigError(f"--k must be at least 1, not {options.k}")
     if not 1 <= options.window_s <= 10:
         raise ConfigError(f"--window-s must be from 1 to 10 seconds, not {options.window_s:g}")
+    whole_samples(options.window_s, CLAP_UNFUSED.sample_rate_hz, "--window-s")
     if options.pool is None and options.method == "proto":
         raise ConfigError(
             "say where sounds are to be found: --pool with a folder of recordings; or do without: "

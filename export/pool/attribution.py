@@ -66,7 +66,7 @@ def credits_of(recordings: Sequence[Recording]) -> list[Credit]:
     rows = []
     for recording in recordings:
         found = (UNKNOWN, UNKNOWN, UNKNOWN)
-        for folder in recording.path.absolute().parents[:_LEVELS]:
+        for folder in recording.path.resolve().parents[:_LEVELS]:
             if folder not in tables:
                 tables[folder] = _table_in(folder)
             table = tables[folder]

@@ -7,7 +7,6 @@ stays stored whatever ends the program. It only ever saves time: what is damaged
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
@@ -31,12 +30,6 @@ CREATE TABLE IF NOT EXISTS embeddings (
 """
 
 logger = logging.getLogger(__name__)
-
-
-def cache_folder(kind: str) -> Path:
-    """Where this program keeps what it could make or fetch again: `$XDG_CACHE_HOME` or ~/.cache."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".cache") / "edge-listen" / kind
 
 
 class EmbeddingCache:

@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from edge.prototypes import Pool
@@ -19,6 +18,7 @@ from export.pool.errors import PoolError
 from export.pool.recordings import Recording
 from export.pool.windows import WindowSettings, expected_windows
 from export.pool.workers import PoolEncoder, RecordingEmbedder, Vectors, in_threads
+from export.progress import progress
 
 N_LISTED = 20
 """Of the recordings that were skipped, as many are named."""
@@ -64,7 +64,7 @@ def embed_pool(
         and after KeyboardInterrupt, the same call goes on where it ended.
     """
     hide = not show_progress
-    contents, skipped = read_contents(tqdm(recordings, "reading the pool", unit=" files", disable=hide))
+    contents, skipped = read_contents(progress(recordings, "reading the pool", unit=" files", disable=hide))
     known = {content.sha256: _stored(content, encoders, settings, cache) for content in contents}
     pending = [content for content in contents if len(known[content.sha256]) < len(encoders)]
     if pending:
@@ -73,7 +73,9 @@ def embed_pool(
     n_windows = sum(expected_windows(content.recording.path, settings) for content in pending)
     with (
         logging_redirect_tqdm(),
-        tqdm(total=n_windows, desc="embedding the pool", unit=" windows", disable=hide or not pending) as bar,
+        progress(
+            total=n_windows, desc="embedding the pool", unit=" windows", disable=hide or not pending
+        ) as bar,
     ):
         embedder = RecordingEmbedder(encoders, settings, bar.update, stop)
         jobs = ((content, known[content.sha256]) for content in pending)

@@ -136,8 +136,11 @@ def _unpack(archive: Path, into: Path, n_parts: int) -> None:
     if not archive.name.endswith(".zip"):
         with tarfile.open(archive) as tar:
             # As Python 3.14 does by itself: nothing outside the folder, no devices.
-            tar.extraction_filter = getattr(tarfile, "data_filter", None)
-            tar.extractall(into)  # noqa: S202
+            if not hasattr(tarfile, "data_filter"):
+                raise PoolError(
+                    f"{archive} cannot be unpacked safely by this Python: use 3.10.12, 3.11.4 or newer"
+                )
+            tar.extractall(into, filter="data")
         return
     if n_parts > 1:
         archive = _joined(archive, into)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from edge.frontend import LogMelSpec, Padding
+from edge.frontend import LogMelSpec, Padding, fit_window
 from edge.recognizer import LEVEL_STRETCH_S
 from edge.signal_check import check
 from edge.sources.audio_file import AudioFileSource
@@ -49,6 +49,10 @@ class WindowSettings:
     def clip_length(self) -> int:
         """Samples that the encoder takes. Raises: ConfigError if clip_s is not a whole number of samples."""
         return whole_samples(self.clip_s, self.log_mel.sample_rate_hz, "clip_s")
+
+    def clip(self, window: Samples) -> Samples:
+        """What the encoder is given of a window, (clip_length,) float32."""
+        return fit_window(window, self.window_length, self.clip_length, self.padding)
 
     @property
     def key(self) -> str:

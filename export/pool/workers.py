@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import AudioSourceError
-from edge.frontend import LogMelFrontEnd, fit_clip
+from edge.frontend import LogMelFrontEnd
 from edge.types import Embedding, LogMel
 from export.pool.contents import Content, file_state, unreadable
 from export.pool.windows import WindowSettings, is_worth_embedding, read_windows
@@ -92,8 +92,7 @@ class RecordingEmbedder:
             if self._stop.is_set():
                 raise StoppedError
             if is_worth_embedding(window, self._settings):
-                clip = fit_clip(window, self._settings.clip_length, self._settings.padding)
-                log_mel = self._front_end(clip)
+                log_mel = self._front_end(self._settings.clip(window))
                 for name in names:
                     rows[name].append(self._encoders[name].encode(log_mel))
             with self._lock:

@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bundle import Bundle, write_bundle
+from edge.bundle import Bundle
 from edge.bundle_arrays import npz_bytes
+from edge.bundle_writer import write_bundle
 from edge.frontend import STARTER
-from edge.manifest import SCHEMA_VERSION, EncoderEntry, LabelEntry, Manifest, Provenance
+from edge.manifest import SCHEMA_VERSION, EncoderEntry, LabelEntry, Manifest, Provenance, RuleDefaults
 from edge.trunk_encoder import TrunkHeadEncoder
 from export.starter.cross_validation import WINDOW_HOP, WINDOW_LENGTH, Embed
 from export.starter.data import Clip
@@ -24,8 +25,8 @@ from export.starter.model import EMBEDDING_DIM, STRIDE_FRAMES, WINDOW_FRAMES
 from export.starter.vocabulary import VOCABULARY
 
 ENCODER = "fp32"
-MARGIN = -0.2
-"""A background sound may score this much higher: more sounds are found so, at no more false alarms."""
+RULES = RuleDefaults(margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5)
+"""A background sound may score 0.2 higher: more sounds are found so, at no more false alarms."""
 GRAPH_FILES = ("audio_encoder.trunk.onnx", "audio_encoder.head.onnx")
 
 
@@ -144,7 +145,7 @@ def pack(directory: Path, trained: Trained) -> Bundle:
         clip_s=WINDOW_LENGTH / STARTER.sample_rate_hz,
         hop_s=WINDOW_HOP / STARTER.sample_rate_hz,
         padding="zero",
-        margin=MARGIN,
+        rules=RULES,
         encoders=(entry,),
         text_encoder=None,
         recipe=None,

@@ -24,10 +24,19 @@ from synthetic_bundle import (
 )
 from synthetic_text import N_KETTLES, text_files, text_manifest, write_text_bundle
 
-from edge.bundle import load_bundle, write_bundle
+from edge.bundle import load_bundle
 from edge.bundle_arrays import npz_bytes
+from edge.bundle_writer import write_bundle
 from edge.errors import BundleError
-from edge.manifest import EncoderEntry, LabelEntry, Manifest, Provenance, Recipe, TextEncoderEntry
+from edge.manifest import (
+    EncoderEntry,
+    LabelEntry,
+    Manifest,
+    Provenance,
+    Recipe,
+    RuleDefaults,
+    TextEncoderEntry,
+)
 from edge.manifest_json import manifest_bytes, parse_manifest
 
 BOTH = ("fp32", "int8")
@@ -58,7 +67,7 @@ def test_each_encoder_has_its_own_prototypes_thresholds_and_golden(tmp_path: Pat
     assert not np.array_equal(prototypes.vectors, bundle.prototypes(int8).vectors)
     assert bundle.thresholds(int8) == dict.fromkeys(TONES_HZ, THRESHOLD)
     assert bundle.golden(fp32).log_mel.shape == (N_FRAMES, 64)
-    assert bundle.encoder_paths(int8) == (tmp_path / "bundle" / "audio_encoder.int8.onnx",)
+    assert bundle.verified_encoder(int8) == (tmp_path / "bundle" / "audio_encoder.int8.onnx",)
 
 
 def test_an_encoder_is_picked_by_name_else_by_device_else_it_is_the_first(tmp_path: Path) -> None:
@@ -249,6 +258,14 @@ free_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
 @st.composite
+def rule_defaults(draw: st.DrawFn) -> RuleDefaults:
+    confirm, within, release = (n / 16000 for n in draw(st.tuples(*[st.integers(0, 160_000)] * 3)))
+    margin = draw(st.floats(-2.0, 2.0, allow_subnormal=False))
+    off_margin = draw(st.floats(0.0, 2.0, allow_subnormal=False))
+    return RuleDefaults(margin, off_margin, min(confirm, within), max(confirm, within), release)
+
+
+@st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     base = synthetic_manifest()
     embedding_dim, has_pools = draw(st.integers(1, 2048)), draw(st.booleans())
@@ -287,6 +304,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     recipe = draw(
         st.none() | st.builds(Recipe, prompts, st.sampled_from(("proto", "zero-shot")), st.just(35))
     )
+    can_take_words = recipe is not None and (has_pools or recipe.method == "zero-shot")
     text_encoder = TextEncoderEntry(("t.onnx",), "t.json", draw(st.integers(3, 512)), embedding_dim)
     hop, window, clip = sorted(draw(st.tuples(*[st.integers(400, 160_000)] * 3)))
     return dataclasses.replace(
@@ -297,9 +315,9 @@ def manifests(draw: st.DrawFn) -> Manifest:
         hop_s=hop / 16000,
         padding=draw(st.sampled_from(("repeat", "zero"))),
         encoders=encoders,
-        margin=draw(st.floats(-2.0, 2.0, allow_subnormal=False)),
+        rules=draw(rule_defaults()),
         recipe=recipe,
-        text_encoder=draw(st.none() | st.just(text_encoder)) if recipe else None,
+        text_encoder=draw(st.none() | st.just(text_encoder)) if can_take_words else None,
         labels=tuple(labels),
         background=draw(st.none() | st.just("background.npz")),
         accuracy=draw(st.dictionaries(free_text, numbers | free_text, max_size=3)),

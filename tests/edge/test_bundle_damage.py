@@ -51,10 +51,8 @@ def bundle(sound_bundle: Path, tmp_path: Path) -> Path:
 
 
 def read_all(directory: Path) -> None:
-    """Pools too, which are read only where they are needed."""
-    bundle = load_bundle(directory)
-    for entry in bundle.manifest.encoders:
-        bundle.pool(entry)
+    """What is verified only where it is used, too."""
+    load_bundle(directory).verify()
 
 
 def refusal(directory: Path) -> str:
@@ -262,13 +260,24 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a threshold of a background": (
         key("labels.3.thresholds", {"fp32": 0.5}),
-        'background "rain" must have no thres',
+        'background "background rain" must have no thres',
     ),
-    "a margin out of range": (key("margin", 3), "margin must be within -2 and 2, but is 3"),
+    "a margin out of range": (key("rules.margin", 3), "rules.margin must be within -2 and 2, but is 3"),
+    "a rule of negative time": (key("rules.release_s", -1), "rules.release_s must be within 0 and 3600"),
+    "a rule between samples": (key("rules.release_s", 0.00001), "rules.release_s must be a whole number of"),
+    "rules that contradict each other": (
+        key("rules.confirm_s", 3),
+        "rules.within_s 2.4 is shorter than rules.confirm_s 3",
+    ),
+    "a rule missing": (manifest(lambda m: m["rules"].pop("within_s")), "key rules.within_s is missing"),
     "a note of two lines": (key("labels.0.note", "one\ntwo"), 'note of "dog bark" must be printable text'),
     "a figure of parity that is a list": (key("parity", {"cosine": []}), "parity.* must be a finite number"),
     # making labels from text
     "a text encoder without recipe": (key("recipe", None), "text_encoder needs a recipe"),
+    "a text encoder without pools": (
+        manifest(lambda m: [e.update(pool=None) for e in m["encoders"]]),
+        'text_encoder needs pools for recipe.method "proto"',
+    ),
     "a text encoder of another key": (key("text_encoder.colour", "red"), "unknown key text_encoder.colour"),
     "a text encoder without files": (key("text_encoder.files", []), "text_encoder names no files"),
     "a text encoder of no tokens": (key("text_encoder.max_tokens", 2), "max_tokens must be at least 3"),
@@ -360,7 +369,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a label without prototype": (
         array(PROTOTYPES, "owners", put(2, 3)),
-        "label 'rain' has no prototype",
+        "label 'background rain' has no prototype",
     ),
     "an encoder hash that is none": (
         arrays(PROTOTYPES, encoder_sha256=7),
@@ -490,6 +499,34 @@ def test_any_flipped_byte_of_any_listed_file_is_refused(bundle: Path) -> None:
             path.write_bytes(damaged)
             assert f"{path.name} is damaged" in refusal(bundle)
         path.write_bytes(original)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["audio_encoder.fp32.onnx", "audio_encoder.int8.onnx", POOL, "text_encoder.onnx", "tokenizer.json"],
+)
+def test_a_large_file_is_read_where_it_is_used_and_refused_there_if_it_is_damaged(
+    bundle: Path, name: str
+) -> None:
+    data = bytearray((bundle / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle / name).write_bytes(data)
+    loaded = load_bundle(bundle)
+    fp32, int8 = loaded.manifest.encoders
+    text_encoder = loaded.manifest.text_encoder
+    assert text_encoder is not None
+    uses: dict[str, Callable[[], object]] = {
+        "audio_encoder.fp32.onnx": lambda: loaded.verified_encoder(fp32),
+        "audio_encoder.int8.onnx": lambda: loaded.verified_encoder(int8),
+        POOL: lambda: loaded.pool(fp32),
+        "text_encoder.onnx tokenizer.json": lambda: loaded.verified_text_encoder(text_encoder),
+    }
+    for used, use in uses.items():
+        if name in used.split():
+            with pytest.raises(BundleError, match=f"{name} is damaged: its sha256"):
+                use()
+        else:
+            use()
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from edge.config import ListenConfig, RuleSettings
 from edge.config_file import load_config, tomllib
 from edge.errors import ConfigError
+from edge.manifest import RuleDefaults
 from edge.options import listen_config, parse_args
 from edge.settings import RULE_NAMES, SETTINGS
 
@@ -69,12 +70,12 @@ def test_a_file_holds_whatever_the_flags_do(tmp_path: Path) -> None:
         "--threshold=0.5", "--off-margin=0.05", "--margin=-0.02", "--rivals=all", "--confirm-s=0",
         "--within-s=3", "--release-s=2", "--cooldown-s=30", "--json", "--top=3", "-v", "--debug",
     ]  # fmt: skip
-    assert load_config(path) == listen_config(parse_args(flags))
+    assert replace(load_config(path), comma_lists=True) == listen_config(parse_args(flags))
 
 
 def test_every_setting_has_a_default_and_every_default_a_setting() -> None:
     of_rules = {each.name for each in fields(RuleSettings)}
-    of_program = {each.name for each in fields(ListenConfig)} - {"rules", "label_rules"}
+    of_program = {each.name for each in fields(ListenConfig)} - {"rules", "label_rules", "comma_lists"}
     assert set(RULE_NAMES) == of_rules
     assert set(SETTINGS) == of_rules | of_program
 
@@ -105,6 +106,14 @@ def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
     assert (config.hop_s, config.rules.release_s) == (0.24, 9.0)
 
 
+def test_labels_are_split_at_commas_in_flags_only(tmp_path: Path) -> None:
+    path = write(tmp_path, '[listen]\nlabels = ["door, slammed"]\n')
+    assert not load_config(path).comma_lists
+    assert load_config(path, {"labels": ["siren,bus"]}).comma_lists
+    assert load_config(path, {"top": 3}).labels == ("door, slammed",)
+    assert not load_config(path, {"top": 3}).comma_lists
+
+
 def test_rules_for_one_label_change_only_what_they_name(tmp_path: Path) -> None:
     path = write(
         tmp_path, '[rules]\nthreshold = 0.5\nmargin = 0.1\n[rules.labels."dog bark"]\nthreshold = 0.7\n'
@@ -121,8 +130,10 @@ def test_a_flag_wins_over_the_files_rules_for_one_label(tmp_path: Path) -> None:
 
 
 def test_what_is_the_bundles_own_is_none_until_it_is_given() -> None:
-    assert (load_config().rules.threshold, load_config().rules.margin) == (None, None)
-    assert load_config(None, {"margin": -0.1}).rules.margin == -0.1
+    own = {field.name for field in fields(RuleDefaults)} | {"threshold"}
+    assert all(getattr(load_config().rules, name) is None for name in own)
+    for name in own:
+        assert getattr(load_config(None, {name: 0.5}).rules, name) == 0.5
 
 
 def test_thresholds_as_flags_are_for_all_labels_or_for_one() -> None:

@@ -13,19 +13,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 from synthetic_bundle import SAMPLE_RATE_HZ, TONES_HZ, rain, tone, write_synthetic_bundle
-from synthetic_text import KETTLE_HZ, needs_tokenizers, text_files, text_manifest, write_text_bundle
+from synthetic_text import (
+    KETTLE_HZ,
+    needs_tokenizers,
+    text_files,
+    text_manifest,
+    word_vectors,
+    write_text_bundle,
+)
 
-from edge import text_process
-from edge.bundle import write_bundle
+from edge import label_process
+from edge.bundle_writer import write_bundle
 from edge.cli import main
 from edge.config import ListenConfig, RuleSettings
 from edge.custom_labels import CustomLabel, with_labels
 from edge.errors import EncoderError, LabelError
-from edge.manifest import LabelEntry, Recipe
+from edge.manifest import LabelEntry, Recipe, RuleDefaults
 from edge.pipeline import Pipeline, prepare
-from edge.prototypes import TEXT_THRESHOLD
+from edge.prototypes import DISAGREE, TEXT_THRESHOLD, mean_text
 from edge.scoring import PrototypeSet, rivals_of
+from edge.trigger import TriggerRule
 
 Listen = Callable[..., Pipeline]
 
@@ -53,7 +62,7 @@ def listen(bundle: Path, caplog: pytest.LogCaptureFixture) -> Listen:
 
 @pytest.fixture
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_process, "PROGRAM", "raise SystemExit('no process was to be started')")
+    monkeypatch.setattr(label_process, "PROGRAM", "raise SystemExit('no process was to be started')")
 
 
 def written(tmp_path: Path, **changes: object) -> Path:
@@ -73,10 +82,10 @@ def test_words_that_are_no_label_become_one_from_text_and_pool(
 ) -> None:
     pipeline = listen("siren", "kettle whistle")
     assert list(pipeline.rules) == ["siren", "kettle whistle"]
-    assert pipeline.prototypes.names == (*TONES_HZ, "rain", "kettle whistle")
+    assert pipeline.prototypes.names == (*TONES_HZ, "background rain", "kettle whistle")
     assert pipeline.rules["kettle whistle"].on_threshold == pipeline.thresholds["kettle whistle"]
     assert 0.5 < pipeline.thresholds["kettle whistle"] < 0.9
-    assert rivals(pipeline, "kettle whistle") == ["rain"]
+    assert rivals(pipeline, "kettle whistle") == ["background rain"]
     assert (
         'made "kettle whistle" from its text and 10 recordings of the bundle\'s pool, threshold 0.70'
         in caplog.messages
@@ -122,12 +131,12 @@ def test_the_second_start_needs_no_process(
     listen: Listen, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = listen("kettle whistle")
-    monkeypatch.setattr(text_process, "PROGRAM", "raise SystemExit('no process was to be started')")
+    monkeypatch.setattr(label_process, "PROGRAM", "raise SystemExit('no process was to be started')")
     caplog.clear()
     second = listen("Kettle  WHISTLE")
     assert np.array_equal(first.prototypes.vectors, second.prototypes.vectors)
-    assert first.thresholds["kettle whistle"] == second.thresholds["Kettle WHISTLE"]
-    assert caplog.messages[0].startswith('kept "Kettle WHISTLE" from before: made from its text and 10 rec')
+    assert first.rules == second.rules
+    assert caplog.messages[0].startswith('kept "kettle whistle" from before: made from its text and 10 rec')
     with pytest.raises(EncoderError, match="no process was to be started"):
         listen("drone")
 
@@ -156,80 +165,110 @@ def test_a_state_directory_that_cannot_be_written_is_a_warning(
 ) -> None:
     state.write_text("a file in its place")
     assert "kettle whistle" in listen("kettle whistle").rules
-    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "the labels made cannot be kept, so they are made anew at each start" in warning.getMessage()
+    (warning,) = warnings(caplog)
+    assert "the labels made cannot be kept, so they are made anew at each start" in warning
 
 
 @needs_tokenizers
 def test_forms_of_the_same_words_are_one_label(listen: Listen) -> None:
-    pipeline = listen("kettle whistle, Kettle-Whistles", "kettle_whistle")
+    pipeline = listen("kettle whistle, Kettle-Whistles", "kettle_whistle", comma_lists=True)
     assert list(pipeline.rules) == ["kettle whistle"]
-    assert pipeline.prototypes.names[-2:] == ("rain", "kettle whistle")
+    assert pipeline.prototypes.names[-2:] == ("background rain", "kettle whistle")
 
 
 @needs_tokenizers
-def test_a_background_that_is_listened_for_never_vetoes_itself(listen: Listen) -> None:
-    pipeline = listen("Rain", "rainfall", "kettle whistle")
-    assert pipeline.prototypes.names == (*TONES_HZ, "rain (background)", "Rain", "rainfall", "kettle whistle")
-    assert rivals(pipeline, "Rain") == rivals(pipeline, "rainfall") == []
-    assert rivals(pipeline, "kettle whistle") == ["rain (background)"]
-    assert rivals(pipeline, "siren") == ["rain (background)"]
+@pytest.mark.parametrize(
+    "words", ["Kettle-Whistle", "kettle_WHISTLE", " kettle  whistle", "\uff4bettle whistle"]
+)
+def test_events_of_a_label_bear_one_name_however_it_was_typed(words: str, listen: Listen) -> None:
+    assert list(listen(words).rules) == ["kettle whistle"]
 
 
-def test_a_background_in_a_group_takes_the_label_made_into_it() -> None:
-    vectors = np.eye(4, dtype=np.float32)
-    entry = LabelEntry("music", "label", (), (), None, "proto", 3, {"fp32": 0.5}, None)
+@needs_tokenizers
+def test_a_label_is_not_vetoed_by_the_backgrounds_it_is_kin_to(listen: Listen) -> None:
+    pipeline = listen("Rain", "heavy showers", "kettle whistle")
+    assert pipeline.prototypes.names == (
+        *TONES_HZ, "background rain", "rain", "heavy showers", "kettle whistle",
+    )  # fmt: skip
+    assert rivals(pipeline, "rain") == rivals(pipeline, "heavy showers") == []
+    assert rivals(pipeline, "kettle whistle") == ["background rain"]
+    assert rivals(pipeline, "siren") == ["background rain"]
+
+
+@pytest.mark.usefixtures("no_process")
+@pytest.mark.parametrize("words", ["background rain", "Background_Rain", "background rains"])
+def test_a_background_asked_for_by_its_name_is_refused_before_anything_is_made(
+    words: str, listen: Listen
+) -> None:
+    with pytest.raises(LabelError, match="is a background sound of this bundle, which cannot be listened"):
+        listen("kettle whistle", words)
+
+
+def test_backgrounds_in_groups_are_joined_with_the_label_that_is_kin_to_them() -> None:
+    vectors = np.eye(8, dtype=np.float32)
     prototypes = PrototypeSet(
-        vectors=vectors[:3],
-        owners=np.arange(3),
-        names=("violin", "music", "wind"),
-        background=(False, True, True),
-        rivals_groups=("tunes", "tunes", None),
+        vectors=vectors[:6],
+        owners=np.arange(6),
+        names=("violin", "background music", "background speech", "chatter", "background wind", "siren"),
+        background=(False, True, True, False, True, False),
+        rivals_groups=("tunes", "tunes", "talk", "talk", None, None),
     )
-    both = with_labels(prototypes, [CustomLabel(entry, vectors[3], "music")])
-    assert both.names == ("violin", "music (background)", "wind", "music")
-    assert both.rivals_groups == ("tunes", "tunes", None, "tunes")
-    assert both.background == (False, True, True, False)
-    assert both.owners.tolist() == [0, 1, 2, 3]
+    made = [
+        custom("singing voice", vectors[6], "background music", "background speech"),
+        custom("foghorn", vectors[7]),
+    ]
+    joined = with_labels(prototypes, made)
+    assert joined.names == (*prototypes.names, "singing voice", "foghorn")
+    assert joined.background == (*prototypes.background, False, False)
+    assert joined.owners.tolist() == list(range(8))
+    *one, wind, siren, voice, foghorn = joined.rivals_groups
+    assert {*one, voice} == {voice}
+    assert voice is not None
+    assert (wind, siren, foghorn) == (None, None, None)
+
+
+def custom(name: str, vector: NDArray[np.float32], *kin: str) -> CustomLabel:
+    entry = LabelEntry(name, "label", (), (), None, "proto", 3, {"fp32": 0.5}, None)
+    return CustomLabel(entry, vector, kin)
 
 
 @needs_tokenizers
-def test_a_slip_of_the_finger_is_pointed_out(listen: Listen, caplog: pytest.LogCaptureFixture) -> None:
-    listen("dgo bark", "kettle whistle")
-    (slip,) = [message for message in caplog.messages if "did you mean" in message]
-    assert slip.startswith('made "dgo bark" from')
-    assert slip.endswith('(did you mean "dog bark"?)')
-
-
-@needs_tokenizers
-def test_what_a_person_should_know_of_a_label_is_a_warning(
+def test_a_slip_of_the_finger_is_pointed_out_once_when_the_label_is_made(
     listen: Listen, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listen("zorp")  # which the text encoder doesn't know, so that its neighbours are of all kinds
-    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.getMessage().startswith('"zorp": its nearest recordings')
+    listen("dgo bark", "kettle whistle")
+    assert '"dgo bark" is a label newly made; did you mean "dog bark"?' in warnings(caplog)
+    caplog.clear()
+    listen("dgo bark", "kettle whistle")
+    assert "did you mean" not in caplog.text
 
 
-def test_the_bundles_own_note_is_a_warning_for_those_who_listen(
+@needs_tokenizers
+def test_what_a_person_should_know_of_labels_is_one_warning(
+    listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Words that the text encoder doesn't know, so that their neighbours are of all kinds.
+    listen("zorp", "kettle", "quux")
+    assert warnings(caplog) == [f"heard unreliably: zorp, quux: {DISAGREE}"]
+
+
+def test_the_bundles_own_notes_are_warnings_for_those_who_listen(
     listen: Listen, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    labels = [dataclasses.replace(e, note=f"{e.name} is hard") for e in text_manifest().labels]
-    listen("siren", directory=written(tmp_path, labels=tuple(labels)))
-    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
-        '"siren": siren is hard'
+    notes = {"dog bark": "hard", "siren": "rare", "alarm beep": "hard"}
+    labels = [dataclasses.replace(e, note=notes.get(e.name)) for e in text_manifest().labels]
+    directory = written(tmp_path, labels=tuple(labels))
+    listen("siren", directory=directory)
+    listen("alarm beep", "siren", "dog bark", directory=directory)
+    assert warnings(caplog) == [
+        "heard unreliably: siren: rare",
+        "heard unreliably: alarm beep, dog bark: hard",
+        "heard unreliably: siren: rare",
     ]
 
 
-@needs_tokenizers
-def test_without_pool_the_text_alone_is_the_prototype(
-    listen: Listen, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    encoders = tuple(dataclasses.replace(e, pool=None) for e in text_manifest().encoders)
-    pipeline = listen("kettle whistle", directory=written(tmp_path, encoders=encoders))
-    assert pipeline.thresholds["kettle whistle"] == TEXT_THRESHOLD
-    assert 'made "kettle whistle" from its text alone, threshold 0.40' in caplog.messages
-    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "score higher: export the bundle with its pool" in warning.getMessage()
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 @needs_tokenizers
@@ -237,21 +276,15 @@ def test_a_zero_shot_bundle_makes_zero_shot_labels_and_several_prompts_are_avera
     listen: Listen, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     recipe = Recipe(("{label}", "{label} and drone"), "zero-shot", 35)
-    pipeline = listen("kettle", directory=written(tmp_path, recipe=recipe))
-    words = text_process.embed_texts(
-        ["kettle", "kettle and drone"], *(written_text(pipeline)), pipeline.entry.embedding_dim
-    )
-    expected = words.mean(axis=0) / np.linalg.norm(words.mean(axis=0))
+    encoders = tuple(dataclasses.replace(e, pool=None) for e in text_manifest().encoders)
+    pipeline = listen("kettle", directory=written(tmp_path, recipe=recipe, encoders=encoders))
+    kettle, both = word_vectors()["kettle"], word_vectors()["kettle"] + word_vectors()["drone"]
+    both = both + word_vectors()["<unk>"]  # "and"
+    expected = mean_text(np.stack([kettle, both / np.linalg.norm(both)]))
     np.testing.assert_allclose(pipeline.prototypes.vectors[-1], expected, atol=1e-6)
-    assert "from its text alone" in caplog.text
-    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
-
-
-def written_text(pipeline: Pipeline) -> tuple[Path, Path, int]:
-    entry = pipeline.bundle.manifest.text_encoder
-    assert entry is not None
-    directory = pipeline.bundle.directory
-    return directory / entry.files[0], directory / entry.tokenizer, entry.max_tokens
+    assert 'made "kettle" from its text alone, threshold 0.40' in caplog.messages
+    assert pipeline.thresholds["kettle"] == TEXT_THRESHOLD
+    assert warnings(caplog) == []
 
 
 @pytest.mark.usefixtures("no_process")
@@ -268,13 +301,21 @@ def written_text(pipeline: Pipeline) -> tuple[Path, Path, int]:
 )
 def test_words_that_can_be_no_label_are_refused_in_one_line(words: str, message: str, listen: Listen) -> None:
     with pytest.raises(LabelError, match=message) as caught:
+        listen(words, comma_lists=True)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.usefixtures("no_process")
+@pytest.mark.parametrize("words", ["siren, kettle", "siren\uff0ckettle", "kettle,"])
+def test_words_of_a_list_are_not_split_at_their_commas_but_refused(words: str, listen: Listen) -> None:
+    with pytest.raises(LabelError, match=r"holds a comma; name each sound as a label of its own$") as caught:
         listen(words)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.usefixtures("no_process")
 def test_labels_of_the_bundle_need_no_text_encoder(listen: Listen, state: Path) -> None:
-    assert list(listen("dogs, ambulance").rules) == ["dog bark", "siren"]
+    assert list(listen("dogs, ambulance", comma_lists=True).rules) == ["dog bark", "siren"]
     assert not state.exists()
 
 
@@ -292,18 +333,23 @@ def test_a_bundle_without_text_encoder_says_how_to_add_a_label(
         listen("kettle whistle", directory=written(tmp_path, text_encoder=None))
     assert str(caught.value) == (
         'no label "kettle whistle"; see all with: edge-listen labels; '
-        "to add it, export the bundle again with it: edge-export clap --labels ..."
+        "to add it, export the bundle again with it: edge-export clap --labels ...; "
+        "exported with --text-encoder, it takes any words"
     )
     with pytest.raises(LabelError, match="is a background sound of this bundle"):
         listen("rain", directory=fixed)
     assert not state.exists()
 
 
-def test_the_margin_is_the_bundles_own_unless_one_is_given(listen: Listen, tmp_path: Path) -> None:
-    directory = written(tmp_path, margin=-0.05)
-    given = {"dog bark": RuleSettings(margin=0.3)}
-    pipeline = listen("siren", "dog bark", directory=directory, label_rules=given)
-    assert {name: rule.margin for name, rule in pipeline.rules.items()} == {"siren": -0.05, "dog bark": 0.3}
+def test_rules_are_the_bundles_own_unless_others_are_given(listen: Listen, tmp_path: Path) -> None:
+    own = RuleDefaults(margin=-0.05, off_margin=0.25, confirm_s=1.0, within_s=4.0, release_s=2.0)
+    given = RuleSettings(
+        threshold=0.5, margin=0.3, off_margin=0.0, confirm_s=0.0, within_s=1.0, release_s=0.0
+    )
+    labels = {"dog bark": given}
+    rules = listen("siren", "dog bark", directory=written(tmp_path, rules=own), label_rules=labels).rules
+    assert rules["siren"] == TriggerRule(0.9, 0.65, -0.05, "background", 1.0, 4.0, 2.0, 0.0)
+    assert rules["dog bark"] == TriggerRule(0.5, 0.5, 0.3, "background", 0.0, 1.0, 0.0, 0.0)
 
 
 def test_the_list_of_labels_shows_notes_and_that_any_words_will_do(
@@ -328,7 +374,7 @@ def test_the_tokenizer_is_never_loaded_by_the_process_that_listens(bundle: Path)
         f"prepare(ListenConfig(labels=('kettle whistle',), bundle=Path({str(bundle)!r}))); "
         "print(sorted({'tokenizers', 'onnxruntime'} & set(sys.modules)))"
     )
-    repository = Path(text_process.__file__).parent.parent
+    repository = Path(label_process.__file__).parent.parent
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=False
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,11 @@ KEY = label_key("f" * 64, "int8", ["This is a sound of kettle"])
 def prototype(rng: np.random.Generator) -> Prototype:
     vector = rng.standard_normal(32).astype(np.float32)
     vector /= np.linalg.norm(vector)
-    return Prototype(vector, np.array([4, 0, 9], np.intp), 0.43, -0.01, "its nearest recordings disagree")
+    return Prototype(vector, np.array([4, 0, 9], np.intp), 0.43, -0.01, "they disagree", ("background rain",))
 
 
 def test_a_prototype_comes_back_as_it_was_kept(tmp_path: Path, prototype: Prototype) -> None:
-    plain = dataclasses.replace(prototype, rows=np.zeros(0, np.intp), headroom=None, note=None)
+    plain = dataclasses.replace(prototype, rows=np.zeros(0, np.intp), headroom=None, note=None, kin=())
     for number, kept in enumerate((prototype, plain)):
         keep(tmp_path / "new" / "folder", f"{number}", kept)
         read = read_kept(tmp_path / "new" / "folder", f"{number}")
@@ -33,7 +34,8 @@ def test_a_prototype_comes_back_as_it_was_kept(tmp_path: Path, prototype: Protot
         assert np.array_equal(read.vector, kept.vector)
         assert read.vector.dtype == np.float32
         assert read.rows.tolist() == kept.rows.tolist()
-        assert (read.threshold, read.headroom, read.note) == (kept.threshold, kept.headroom, kept.note)
+        assert (read.threshold, read.headroom) == (kept.threshold, kept.headroom)
+        assert (read.note, read.kin) == (kept.note, kept.kin)
     assert len(list((tmp_path / "new" / "folder").iterdir())) == 2
 
 
@@ -78,14 +80,54 @@ def test_a_failed_write_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_oldest_make_room(tmp_path: Path, prototype: Prototype, monkeypatch: pytest.MonkeyPatch) -> None:
+def last_used(path: Path, unix_s: float) -> None:
+    os.utime(path, (unix_s, unix_s))
+
+
+def test_those_used_longest_ago_make_room(
+    tmp_path: Path, prototype: Prototype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(label_cache, "MAX_FILES", 3)
-    for number in range(5):
+    for number in range(4):
         keep(tmp_path, str(number), prototype)
         # A file system may count time in steps longer than this loop takes.
-        os.utime(tmp_path / f"{number}.json", (number, number))
-    keep(tmp_path, "5", prototype)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["3.json", "4.json", "5.json"]
+        last_used(tmp_path / f"{number}.json", number)
+    assert read_kept(tmp_path, "1") is not None
+    keep(tmp_path, "4", prototype)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.json", "3.json", "4.json"]
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_no_error(
+    tmp_path: Path, prototype: Prototype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_one_that_is_gone(folder: Path, pattern: str) -> list[Path]:
+        return [folder / "gone.json", *sorted(glob(folder, pattern))]
+
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", with_one_that_is_gone)
+    keep(tmp_path, KEY, prototype)
+    assert read_kept(tmp_path, KEY) is not None
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path, prototype: Prototype) -> None:
+    keep(tmp_path, KEY, prototype)
+    abandoned, begun = tmp_path / ".new-abandoned", tmp_path / ".new-begun"
+    for path in (abandoned, begun):
+        path.write_bytes(b"half of")
+    last_used(abandoned, time.time() - 7200)
+    keep(tmp_path, KEY, prototype)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new-begun", f"{KEY}.json"]
+
+
+def test_what_cannot_be_touched_is_read_all_the_same(
+    tmp_path: Path, prototype: Prototype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError("a read-only disk")
+
+    keep(tmp_path, KEY, prototype)
+    monkeypatch.setattr(os, "utime", refuse)
+    assert read_kept(tmp_path, KEY) is not None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from edge.errors import BundleError, LabelError
-from edge.labels import check_distinct, find_label, likely_meant, parse_label_list, resolve_labels
+from edge.labels import (
+    check_distinct,
+    find_label,
+    is_kin,
+    is_name,
+    likely_meant,
+    parse_label_list,
+    resolve_labels,
+)
 from edge.manifest import LabelEntry
 
 
@@ -90,6 +98,28 @@ def test_words_find_a_label_before_a_background_and_else_nothing() -> None:
         assert found is not None
         assert found.name == name
     assert find_label("kettle whistle", labels) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "kin"),
+    [
+        ("music", [True, False]),
+        ("Violin_Music", [True, False]),
+        ("love songs", [True, False]),
+        ("running tap water", [False, True]),
+        ("music and running waters", [True, True]),
+        ("running shoes", [False, False]),
+        ("musical clock", [False, False]),
+    ],
+)
+def test_a_label_that_holds_a_word_of_a_sound_is_kin_to_it(words: str, kin: list[bool]) -> None:
+    assert [is_kin(words, aliases) for aliases in (("Music", "song"), ("running water",))] == kin
+
+
+def test_a_name_is_told_from_an_alias() -> None:
+    rain = LABELS[-1]
+    assert is_name("Rains", rain)
+    assert not is_name("rainfall", rain)
 
 
 @pytest.mark.parametrize(

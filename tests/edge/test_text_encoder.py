@@ -267,3 +267,16 @@ def test_a_tokenizer_with_more_words_than_the_graph_is_an_error_of_one_line(tmp_
     with pytest.raises(EncoderError, match=r"few_words\.onnx failed") as caught:
         TextEncoder(path, tokenizer_file, MAX_TOKENS).encode("dog bark")
     assert str(caught.value).isprintable()
+
+
+def test_a_value_that_is_not_finite_is_no_reason_to_try_another_provider(tmp_path, tokenizer_file):
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(text_onnx(np.full_like(vectors(tokenizer_file), np.nan)))
+    with pytest.raises(EncoderError, match=r"not finite; export the bundle again with edge-export$"):
+        TextEncoder(path, tokenizer_file, MAX_TOKENS).encode("dog bark")
+
+
+def test_the_tokens_of_a_text_are_counted_before_it_is_cut(graph, tokenizer_file):
+    encoder = TextEncoder(graph, tokenizer_file, MAX_TOKENS)
+    assert encoder.n_tokens("dog bark") == len(encoder.tokens("dog bark"))
+    assert encoder.n_tokens("dog bark " * 100) > len(encoder.tokens("dog bark " * 100)) == MAX_TOKENS

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.pool.cache import FILE_NAME, EmbeddingCache, cache_folder
+from export.cache_folder import cache_folder
+from export.pool.cache import FILE_NAME, EmbeddingCache
 from export.pool.errors import PoolError
 
 VECTORS = np.random.default_rng(4).standard_normal((3, 512)).astype(np.float32)
