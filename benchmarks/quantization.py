@@ -1,4 +1,4 @@
-"""Ways to make the CLAP audio encoder int8: how close each stays to fp32, and what each costs, in one run.
+"""Ways to make the CLAP audio encoder cheaper: how close each stays to fp32, and what it costs, in one run.
 
     python benchmarks/quantization.py --checkpoint 630k-audioset-best --pool recordings/ [--rounds 12]
 
@@ -35,12 +35,14 @@ from onnxruntime.quantization import (
 
 from edge.encoder import ClipEncoder
 from export.clap.audio_encoder import ClapAudioEncoder
-from export.clap.checkpoint import open_checkpoint
+from export.clap.checkpoint import Checkpoint, open_checkpoint
 from export.clap.encoders import exported
+from export.clap.geometry import Image
 from export.clap.sample import sample_log_mels
 from export.parity import compare
 from export.pool.recordings import find_recordings
 from export.pool.windows import WindowSettings
+from export.quantize import dynamic_int8
 
 N_CALIBRATION = 32
 PRODUCTS = ["MatMul", "Gemm"]
@@ -72,15 +74,16 @@ def main() -> None:
     log_mels = sample_log_mels(find_recordings(options.pool), WindowSettings(checkpoint.log_mel))
     calibration, judged = np.array_split(log_mels, 2)
     with tempfile.TemporaryDirectory() as folder:
-        files = make(ClapAudioEncoder(checkpoint.state, checkpoint.architecture), Path(folder), calibration)
+        files = make(checkpoint, Path(folder), calibration)
         report({name: ClipEncoder([file], "cpu") for name, file in files.items()}, judged, options.rounds)
 
 
-def make(module: ClapAudioEncoder, folder: Path, calibration: NDArray[np.float32]) -> dict[str, Path]:
+def make(checkpoint: Checkpoint, folder: Path, calibration: NDArray[np.float32]) -> dict[str, Path]:
     """A graph for each scheme, by name; the first is fp32."""
     fp32 = folder / "fp32.onnx"
-    model = exported(module)
+    model = exported(ClapAudioEncoder(checkpoint.state, checkpoint.architecture))
     onnx.save(model, fp32)
+    half = exported(ClapAudioEncoder(checkpoint.state, checkpoint.architecture, Image.HALF))
     constants = {tensor.name for tensor in model.graph.initializer}
     products = [n.name for n in model.graph.node if n.op_type in PRODUCTS and n.input[1] in constants]
 
@@ -105,7 +108,13 @@ def make(module: ClapAudioEncoder, folder: Path, calibration: NDArray[np.float32
             file, per_channel=False, quant_format=QuantFormat.QOperator
         ),
     }
-    files = {"fp32": fp32}
+    files = {
+        "fp32": fp32,
+        "half image, fp32": folder / "half.onnx",
+        "half image, dynamic": folder / "half8.onnx",
+    }
+    onnx.save(half, files["half image, fp32"])
+    onnx.save(dynamic_int8(half), files["half image, dynamic"])
     for place, (name, quantise) in enumerate(schemes.items()):
         files[name] = folder / f"{place}.onnx"
         quantise(files[name])

@@ -186,7 +186,7 @@ def _tensor(key: str, entry: Entry, seed: int) -> torch.Tensor:
         if key.endswith(ending):
             value = make(entry.shape)
             return value.reshape(entry.shape).contiguous()
-    generator = torch.Generator().manual_seed(seed * 2**32 + zlib.crc32(key.encode()))
+    generator = torch.Generator().manual_seed(zlib.crc32(key.encode(), seed))
     noise = torch.randn(entry.shape, generator=generator)
     mean, deviation = _mean_and_deviation(key, entry.shape)
     noise.mul_(deviation).add_(mean)

@@ -26,7 +26,9 @@ from torch.nn import functional
 
 from export.clap.architecture import MEL_BINS, PATCH_SIZE, SPEC_SIZE, WINDOW_SIZE, Architecture
 from export.clap.geometry import (
+    MASKED,
     N_FRAMES,
+    SEAM,
     Image,
     bicubic_taps,
     merged_cells,
@@ -67,7 +69,9 @@ class ClapAudioEncoder(nn.Module):
                 if not (order == block_order).all():
                     layers.append(_Gather(positions_in(order, block_order)))
                 of_block = weights.below(f"layers.{stage}.blocks.{block}.")
-                mask = shift_mask(grid, shift, rows_repeat=image is Image.HALF) if shift else None
+                mask = (
+                    shift_mask(grid, shift, seam=SEAM if image is Image.HALF else MASKED) if shift else None
+                )
                 layers.append(_Block(of_block, n_heads, grid, mask))
                 order = block_order
             if stage < len(architecture.depths) - 1:

@@ -78,22 +78,24 @@ def test_the_whole_images_windows_are_those_of_laion_clap(side):
 @pytest.mark.parametrize("side", [64, 32, 16])
 def test_the_whole_images_mask_is_that_of_laion_clap_but_for_its_value(side):
     block = laion().SwinTransformerBlock(8, (side, side), num_heads=1, window_size=8, shift_size=4)
-    mask = shift_mask((side, side), 4, rows_repeat=False)
+    mask = shift_mask((side, side), 4)
     assert mask.shape == (len(block.attn_mask), 1, 64, 64)
     np.testing.assert_array_equal(mask[:, 0] == MASKED, block.attn_mask.numpy() == -100.0)
     np.testing.assert_array_equal(mask[:, 0] == 0.0, block.attn_mask.numpy() == 0.0)
 
 
 @pytest.mark.parametrize(("grid", "shift"), SHIFTED)
-def test_tokens_are_kept_apart_if_only_the_roll_made_them_neighbours(grid, shift):
-    is_whole = grid[0] == grid[1]
+@pytest.mark.parametrize("seam", [MASKED, -2.0, 0.0])
+def test_tokens_are_kept_apart_if_only_the_roll_made_them_neighbours(grid, shift, seam):
     n_tokens = window_of(grid)[0] * window_of(grid)[1]
     row, column = np.divmod(window_order(grid, shift).reshape(-1, n_tokens), grid[1])
-    apart = np.abs(column[:, :, None] - column[:, None, :]) >= 8
-    if is_whole:
-        apart |= np.abs(row[:, :, None] - row[:, None, :]) >= 8
-    expected = np.where(apart, MASKED, 0.0)[:, None]
-    np.testing.assert_array_equal(shift_mask(grid, shift, rows_repeat=not is_whole), expected)
+    # What the roll carried from the grid's beginning to its end.
+    carried_down = (row - shift) % grid[0] >= grid[0] - shift
+    carried_right = (column - shift) % grid[1] >= grid[1] - shift
+    below = carried_down[:, :, None] != carried_down[:, None, :]
+    beside = carried_right[:, :, None] != carried_right[:, None, :]
+    expected = np.where(beside, MASKED, np.where(below, seam, 0.0)).astype(np.float32)[:, None]
+    np.testing.assert_array_equal(shift_mask(grid, shift, seam=seam), expected)
 
 
 @pytest.mark.parametrize("grid", [grid for grid in GRIDS if min(grid) > 4])
