@@ -1,6 +1,6 @@
 """What one window costs a LAION-CLAP encoder, by laion_clap in torch and by ours, on one thread in one run.
 
-    python benchmarks/clap.py --checkpoint 630k-audioset-best [--rounds 4] [--profile]
+    python benchmarks/clap.py --checkpoint 630k-audioset-best [--rounds 4] [--profile] [--tokenizer FILE]
 
 Times don't depend on what the weights are, so a file of random ones in the true layout serves as well:
 
@@ -10,6 +10,7 @@ Every encoder runs in a process of its own, so that the peak of resident memory 
 has its turn, so that all meet the same noise of the machine. "times" is how much faster than laion_clap, by
 the medians and by the least times. All are given a log-mel, which laion_clap would compute in torch within
 its encoder, and ours beside it: the last row.
+With --tokenizer the text encoder has its turn too, with one prompt.
 "half image" is what an export takes for int8 where it stays within the limits, see docs/clap.md.
 """
 
@@ -38,6 +39,7 @@ import numpy as np
 N_WARM_UP = 3
 N_TIMED = 12
 LAION, FP32, INT8, HALF = "laion_clap, torch eager", "ours fp32", "ours int8", "ours int8, half image"
+TEXT = "text encoder int8, a prompt"
 
 
 def main() -> None:
@@ -47,7 +49,7 @@ def main() -> None:
         measure(options.measure, options.files)
         return
     with tempfile.TemporaryDirectory() as folder:
-        files = make(options.checkpoint, Path(folder))
+        files = make(options.checkpoint, options.tokenizer, Path(folder))
         rounds = [
             {name: run_alone(name, paths) for name, paths in files.items()} for _ in range(options.rounds)
         ]
@@ -61,6 +63,7 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--checkpoint", metavar="FILE", help="a LAION-CLAP checkpoint, or its published name")
+    parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="RoBERTa's tokenizer.json")
     parser.add_argument("--rounds", type=int, default=4, metavar="N", help="turns of each (default: 4)")
     parser.add_argument("--profile", action="store_true", help="say where the time of the int8 encoders goes")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
@@ -71,7 +74,7 @@ def parse_args() -> argparse.Namespace:
     return options
 
 
-def make(checkpoint_source: str, folder: Path) -> dict[str, list[Path]]:
+def make(checkpoint_source: str, tokenizer: Path | None, folder: Path) -> dict[str, list[Path]]:
     """The encoders' files, by name, in a process that is not measured."""
     import onnx  # noqa: PLC0415 - a measured process must not import it
     import torch  # noqa: PLC0415
@@ -80,6 +83,7 @@ def make(checkpoint_source: str, folder: Path) -> dict[str, list[Path]]:
     from export.clap.checkpoint import open_checkpoint  # noqa: PLC0415
     from export.clap.encoders import exported  # noqa: PLC0415
     from export.clap.geometry import Image  # noqa: PLC0415
+    from export.clap.text_encoder import text_graph  # noqa: PLC0415
     from export.quantize import dynamic_int8  # noqa: PLC0415
 
     checkpoint = open_checkpoint(checkpoint_source)
@@ -92,6 +96,9 @@ def make(checkpoint_source: str, folder: Path) -> dict[str, list[Path]]:
             if name is not None:
                 files[name] = [folder / f"{name.replace(' ', '_')}.onnx"]
                 onnx.save(made, files[name][0])
+    if tokenizer is not None:
+        files[TEXT] = [folder / "text.onnx", tokenizer]
+        files[TEXT][0].write_bytes(text_graph(checkpoint.state, checkpoint.architecture.text_layer_norm_eps))
     return files
 
 
@@ -106,8 +113,12 @@ def run_alone(name: str, files: list[Path]) -> dict[str, float]:
 def measure(name: str, files: list[Path]) -> None:
     """In that process: print the figures as JSON."""
     log_mel = np.random.default_rng(0).normal(-35.0, 12.0, (1001, 64)).astype(np.float32)
-    encode = _laion(files[0]) if name == LAION else _ours(files[0])
-    times_ms = timed(lambda: encode(log_mel))
+    if name == TEXT:
+        read = _text(*files)
+        times_ms = timed(lambda: read("This is a sound of dog bark"))
+    else:
+        encode = _laion(files[0]) if name == LAION else _ours(files[0])
+        times_ms = timed(lambda: encode(log_mel))
     print(json.dumps({"ms": median(times_ms), "least_ms": min(times_ms), "peak_mb": _peak_mb()}))
 
 
@@ -135,6 +146,12 @@ def _ours(file: Path) -> Callable[[Any], Any]:
     return ClipEncoder([file], "cpu").encode
 
 
+def _text(file: Path, tokenizer: Path) -> Callable[[str], Any]:
+    from edge.text_encoder import TextEncoder  # noqa: PLC0415
+
+    return TextEncoder(file, tokenizer, 77).encode
+
+
 def _laion(file: Path) -> Callable[[Any], Any]:
     import torch  # noqa: PLC0415
 
@@ -155,9 +172,11 @@ def report(files: dict[str, list[Path]], rounds: list[dict[str, dict[str, float]
     for name, (file, *_) in files.items():
         peak = max(one[name]["peak_mb"] for one in rounds)
         size = f"{file.stat().st_size / 1e6:8.1f}" if name != LAION else f"{'':>8}"
+        # A prompt is no window, to be compared with laion_clap's.
+        faster = ["" if name == TEXT else f"{of[LAION] / of[name]:.1f}" for of in (middle, least)]
         print(
-            f"{name:<26} {middle[name]:8.1f} {middle[LAION] / middle[name]:6.1f} {least[name]:7.1f} "
-            f"{least[LAION] / least[name]:6.1f} {size} {peak:8.0f}"
+            f"{name:<28} {middle[name]:6.1f} {faster[0]:>6} {least[name]:7.1f} {faster[1]:>6} "
+            f"{size} {peak:8.0f}"
         )
     from edge.frontend import CLAP_UNFUSED, LogMelFrontEnd  # noqa: PLC0415
 

@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.clap.architecture import MEL_BINS, PATCH_SIZE, SPEC_SIZE, WINDOW_SIZE, Architecture
+from export.clap.architecture import (
+    AUDIO_LAYER_NORM_EPS,
+    MEL_BINS,
+    PATCH_SIZE,
+    SPEC_SIZE,
+    WINDOW_SIZE,
+    Architecture,
+)
 from export.clap.geometry import (
     MASKED,
     N_FRAMES,
@@ -39,7 +46,7 @@ from export.clap.geometry import (
     window_order,
 )
 
-BATCH_NORM_EPS = LAYER_NORM_EPS = 1e-5
+BATCH_NORM_EPS = 1e-5
 
 
 class ClapAudioEncoder(nn.Module):
@@ -120,7 +127,7 @@ class _Weights:
         return linear
 
     def layer_norm(self, name: str) -> nn.LayerNorm:
-        norm = nn.LayerNorm(len(self[f"{name}.weight"]), eps=LAYER_NORM_EPS)
+        norm = nn.LayerNorm(len(self[f"{name}.weight"]), eps=AUDIO_LAYER_NORM_EPS)
         norm.weight = nn.Parameter(self[f"{name}.weight"], requires_grad=False)
         norm.bias = nn.Parameter(self[f"{name}.bias"], requires_grad=False)
         return norm

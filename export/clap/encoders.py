@@ -88,7 +88,8 @@ def make_encoders(
     logger.info("exporting the audio encoder, %s", checkpoint.architecture.name)
     module = ClapAudioEncoder(checkpoint.state, checkpoint.architecture)
     fp32 = AudioGraph("fp32", Image.WHOLE, folder / "audio_encoder.fp32.onnx")
-    onnx.save(exported(module), fp32.path)
+    whole = exported(module)
+    onnx.save(whole, fp32.path)
     logger.info("comparing encoders on %d clips", len(log_mels))
     of_module = _by_torch(module, log_mels[:N_REFERENCE])
     of_fp32 = _embedded(fp32, log_mels)
@@ -97,7 +98,7 @@ def make_encoders(
     measured += measure("fp32", "module", of_fp32[:N_REFERENCE], of_module, FP32_LIMITS)
     graphs = []
     if "int8" in precisions:
-        int8, of_int8 = _int8(checkpoint, log_mels, of_fp32, nearest, folder, images)
+        int8, of_int8 = _int8(checkpoint, whole, log_mels, of_fp32, nearest, folder, images)
         graphs.append(int8)
         measured += of_int8
     if "fp32" in precisions:
@@ -107,6 +108,7 @@ def make_encoders(
 
 def _int8(
     checkpoint: Checkpoint,
+    whole: onnx.ModelProto,
     log_mels: NDArray[np.float32],
     of_fp32: NDArray[np.float32],
     nearest: Nearest,
@@ -115,8 +117,10 @@ def _int8(
 ) -> tuple[AudioGraph, Measured]:
     for image in images:
         graph = AudioGraph("int8", image, folder / f"audio_encoder.int8.{image.name.lower()}.onnx")
-        module = ClapAudioEncoder(checkpoint.state, checkpoint.architecture, image)
-        onnx.save(dynamic_int8(exported(module)), graph.path)
+        model = whole
+        if image is not Image.WHOLE:
+            model = exported(ClapAudioEncoder(checkpoint.state, checkpoint.architecture, image))
+        onnx.save(dynamic_int8(model), graph.path)
         embedded = _embedded(graph, log_mels)
         measured = measure("int8", "fp32", embedded, of_fp32, INT8_LIMITS)
         measured += measure_agreement("int8", "fp32", nearest(embedded), nearest(of_fp32))
