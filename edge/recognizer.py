@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge.errors import ConfigError
 from edge.frontend import LogMelSpec, Padding, StreamingLogMel
-from edge.scoring import PrototypeSet, rivals_of, scores
+from edge.scoring import PrototypeSet, scores
 from edge.signal_check import Fault, check
 from edge.stream_time import whole_samples
-from edge.trigger import Trigger, TriggerRule
+from edge.trigger import TriggerRule
+from edge.trigger_bank import TriggerBank
 from edge.types import AudioBlock, Encoder, Scores, SoundEvent, Window
 from edge.windowing import Windower
 
@@ -99,13 +96,6 @@ class WindowReport:
     supporting: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class _Listened:
-    trigger: Trigger
-    name_index: int
-    rivals: NDArray[np.intp]
-
-
 class Recognizer:
     """Turns a stream into events. They are the same however the stream is cut into blocks.
 
@@ -136,19 +126,7 @@ class Recognizer:
         self._log_mel = self._fresh_log_mel()
         self._had_gap = False
         self._level_stretch = round(LEVEL_STRETCH_S * settings.log_mel.sample_rate_hz)
-        numbers = itertools.count(1)
-        self._listened = [self._listen_for(label, rule, numbers) for label, rule in rules.items()]
-
-    def _listen_for(self, label: str, rule: TriggerRule, numbers: Iterator[int]) -> _Listened:
-        if label not in self._prototypes.names:
-            raise ConfigError(f"there is no prototype for the label {label!r}: listen for one that has")
-        name_index = self._prototypes.names.index(label)
-        rate, hop = self._settings.log_mel.sample_rate_hz, self._settings.window_hop
-        return _Listened(
-            Trigger(label, rule, hop, rate, numbers),
-            name_index,
-            rivals_of(self._prototypes, name_index, rule.rivals),
-        )
+        self._triggers = TriggerBank(prototypes, rules, settings.window_hop, settings.log_mel.sample_rate_hz)
 
     def _fresh_log_mel(self) -> StreamingLogMel:
         settings = self._settings
@@ -196,8 +174,7 @@ class Recognizer:
             return []
         # Windows after a jump may happen to stand a hop behind the last: frames of before mustn't be reused.
         self._log_mel = self._fresh_log_mel()
-        closed = [listened.trigger.close(end_sample) for listened in self._listened]
-        return [event for event in closed if event is not None]
+        return self._triggers.close(end_sample)
 
     def _hear(self, window: Window) -> list[SoundEvent]:
         signal = check(window.samples, self._level_stretch)
@@ -206,7 +183,10 @@ class Recognizer:
         window_scores = None
         if state == "scored":
             window_scores = scores(self._encoder.encode(self._log_mel(window)), self._prototypes)
-        events, supporting = self._step(window, window_scores)
+        is_all = len(window.samples) < self._settings.window_length and not self._had_gap
+        events, supporting = self._triggers.step(
+            window.start_sample, window.end_sample, window_scores, is_all=is_all
+        )
         if self._observe is not None:
             self._observe(
                 WindowReport(
@@ -219,20 +199,3 @@ class Recognizer:
                 )
             )
         return events
-
-    def _step(self, window: Window, window_scores: Scores | None) -> tuple[list[SoundEvent], tuple[str, ...]]:
-        events, supporting = [], []
-        is_all = len(window.samples) < self._settings.window_length and not self._had_gap
-        for listened in self._listened:
-            score, best_rival = None, -math.inf
-            if window_scores is not None:
-                score = float(window_scores[listened.name_index])
-                best_rival = float(np.max(window_scores[listened.rivals], initial=-math.inf))
-                if listened.trigger.is_supported_by(score, best_rival):
-                    supporting.append(listened.trigger.label)
-            event = listened.trigger.step(
-                window.start_sample, window.end_sample, score, best_rival, is_all=is_all
-            )
-            if event is not None:
-                events.append(event)
-        return events, tuple(supporting)

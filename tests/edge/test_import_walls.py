@@ -59,7 +59,17 @@ def test_a_module_of_edge_stays_within_the_walls(path):
         assert package not in imported or path == EDGE / home
 
 
-CORE = ["frontend", "windowing", "signal_check", "scoring", "trigger", "recognizer", "stream_time", "types"]
+CORE = [
+    "frontend",
+    "windowing",
+    "signal_check",
+    "scoring",
+    "trigger",
+    "trigger_bank",
+    "recognizer",
+    "stream_time",
+    "types",
+]
 
 
 @pytest.mark.parametrize("name", CORE)
