@@ -20,7 +20,7 @@ class RuleSettings:
     threshold: float | None = None
     off_margin: float | None = None
     margin: float | None = None
-    rivals: Rivals = "background"
+    rivals: Rivals | None = None
     confirm_s: float | None = None
     within_s: float | None = None
     release_s: float | None = None

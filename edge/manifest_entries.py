@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from edge.errors import BundleError, ConfigError
 from edge.manifest_names import check_name
 from edge.prompts import check_prompt
 from edge.schema import describe
-from edge.settings import SETTINGS
+from edge.settings import SETTINGS, Rivals
 
 # What a message advises: after damage on the way, after a mistake in making, after a change of the format.
 COPY_AGAIN = "copy the bundle again"
@@ -159,6 +159,7 @@ class RuleDefaults:
         confirm_s: seconds of support that confirm an event, a hop for each window.
         within_s: the stretch in which those must lie, at least `confirm_s`.
         release_s: seconds without that end an event.
+        rivals: which names a label must beat.
     """
 
     margin: float
@@ -166,11 +167,12 @@ class RuleDefaults:
     confirm_s: float
     within_s: float
     release_s: float
+    rivals: Rivals
 
     def __post_init__(self) -> None:
         """Raises: BundleError."""
-        for name, value in asdict(self).items():
-            low, high = SETTINGS[name].range
+        for name in ("margin", "off_margin", "confirm_s", "within_s", "release_s"):
+            value, (low, high) = getattr(self, name), SETTINGS[name].range
             if not low <= value <= high:
                 raise BundleError(f"rules.{name} must be within {low:g} and {high:g}, but is {value:g}")
         if self.within_s < self.confirm_s:

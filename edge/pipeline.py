@@ -164,7 +164,7 @@ def _trigger_rule(rules: RuleSettings, bundle_threshold: float, defaults: RuleDe
         on_threshold=on_threshold,
         off_threshold=max(-1.0, on_threshold - chosen("off_margin")),
         margin=chosen("margin"),
-        rivals=rules.rivals,
+        rivals=rules.rivals or defaults.rivals,
         confirm_s=chosen("confirm_s"),
         within_s=chosen("within_s"),
         release_s=chosen("release_s"),

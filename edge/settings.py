@@ -131,6 +131,7 @@ SETTINGS = {
         "the sounds that a label must beat: the bundle's background sounds, all of its sounds, or none; "
         "kindred sounds never stop each other",
         choices=get_args(Rivals),
+        default="the bundle's own",
     ),
     "confirm_s": _rule(
         "SECONDS",

@@ -32,6 +32,10 @@ class TriggerRule:
         release_s: seconds under `off_threshold`, or without a score, that end an event.
         cooldown_s: an event begins no sooner than this after the offset of the label's last; windows whose
             last hop starts earlier don't count towards its confirmation.
+
+    A window is about what is in its middle: it takes about half a window of a sound to be told. So an event
+    begins a hop before the middle of the first window that supported it, since the window before didn't, and
+    ends in the middle of the last that held.
     """
 
     on_threshold: float
@@ -109,6 +113,7 @@ class Trigger:
         self._supports: deque[_Support] = deque()
         self._open: _OpenEvent | None = None
         self._last_offset: int | None = None
+        self._closed_at: int | None = None
 
     def is_supported_by(self, score: float, best_rival: float) -> bool:
         """Whether a window with these scores supports the label; `best_rival` is -inf if it has no rival."""
@@ -134,6 +139,9 @@ class Trigger:
 
         Returns: the event that begins or ends with this window, if one does.
         """
+        if self._closed_at is not None and start_sample < self._closed_at:
+            self._last_offset = None  # After a jump backwards, it may lie ahead by hours.
+        self._closed_at = None
         if self._open is not None:
             return self._go_on(self._open, start_sample, end_sample, score)
         while self._supports and self._supports[0].end_sample <= end_sample - self._within:
@@ -142,13 +150,16 @@ class Trigger:
         last_hop = max(start_sample, end_sample - self._hop)
         if score is None or not self.is_supported_by(score, best_rival) or self._is_cooling_down(last_hop):
             return None
-        self._supports.append(_Support(last_hop, end_sample, score))
+        self._supports.append(_Support(self._onset(start_sample, end_sample), end_sample, score))
         if not is_all and len(self._supports) * self._hop < self._confirm:
             return None
         return self._begin(start_sample, end_sample)
 
     def close(self, end_sample: int) -> SoundEvent | None:
         """End the stream, or a stretch of it before a gap: support is forgotten, a cooldown runs on.
+
+        If the next window begins before `end_sample`, the stream has jumped backwards, which ends the
+        cooldown too.
 
         Args:
             end_sample: position just behind the stretch's last sample; a sound that its last window still
@@ -157,14 +168,19 @@ class Trigger:
         Returns: the offset of the open event, if there is one.
         """
         self._supports.clear()
+        self._closed_at = end_sample
         if self._open is None:
             return None
         still_on = self._open.held_end > end_sample - self._hop
         return self._end(self._open, end_sample if still_on else None)
 
-    def _is_cooling_down(self, onset_sample: int) -> bool:
-        # After a jump backwards, the last offset may lie ahead by hours: it doesn't count.
-        return self._last_offset is not None and 0 <= onset_sample - self._last_offset < self._cooldown
+    def _onset(self, start_sample: int, end_sample: int) -> int:
+        """Where a sound began that a window is the first to support, not before the cooldown was over."""
+        onset = max(start_sample, _middle(start_sample, end_sample) - self._hop)
+        return onset if self._last_offset is None else max(onset, self._last_offset + self._cooldown)
+
+    def _is_cooling_down(self, last_hop: int) -> bool:
+        return self._last_offset is not None and last_hop - self._last_offset < self._cooldown
 
     def _begin(self, start_sample: int, end_sample: int) -> SoundEvent:
         self._open = _OpenEvent(
@@ -188,8 +204,8 @@ class Trigger:
 
     def _end(self, event: _OpenEvent, cut_off_at: int | None) -> SoundEvent:
         self._open = None
-        first_hop_end = max(event.held_start, event.onset_sample) + self._hop
-        self._last_offset = min(first_hop_end, event.held_end) if cut_off_at is None else cut_off_at
+        held_until = max(event.onset_sample, _middle(event.held_start, event.held_end))
+        self._last_offset = held_until if cut_off_at is None else cut_off_at
         return self._event(event, self._last_offset)
 
     def _event(self, event: _OpenEvent, offset_sample: int | None) -> SoundEvent:
@@ -202,3 +218,7 @@ class Trigger:
             onset_sample=event.onset_sample,
             offset_sample=offset_sample,
         )
+
+
+def _middle(start_sample: int, end_sample: int) -> int:
+    return (start_sample + end_sample) // 2

@@ -68,9 +68,9 @@ class SoundEvent:
         label: the label's name in the bundle.
         score: cosine in [-1, 1]: at onset the best score so far, at offset the best of the whole event.
         threshold: the label's on-threshold.
-        onset_sample: start of the last hop of the earliest supporting window.
-        offset_sample: None at onset; at offset, end of the first hop of the last window that held, or the
-            end of the stream if its last window still did.
+        onset_sample: a hop before the middle of the earliest supporting window.
+        offset_sample: None at onset; at offset, the middle of the last window that held, or the end of the
+            stream if its last window still did.
     """
 
     kind: Literal["onset", "offset"]

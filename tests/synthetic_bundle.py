@@ -118,7 +118,9 @@ def synthetic_manifest(encoders: tuple[str, ...] = ("fp32",), *, with_background
         clip_s=WINDOW_S,
         hop_s=HOP_S,
         padding="zero",
-        rules=RuleDefaults(margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5),
+        rules=RuleDefaults(
+            margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5, rivals="background"
+        ),
         encoders=tuple(
             EncoderEntry(
                 name=name,

@@ -20,7 +20,8 @@ from edge.times import stream_clock
 from edge.types import AudioBlock, AudioSource, Samples
 
 _BLOCK_S = 0.1
-_SLACK_S = 0.5
+_SLACK_S = 1.5
+"""An event's beginning and end are told to about half a window."""
 _WHAT_WIDTH = 40
 
 

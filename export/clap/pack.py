@@ -33,7 +33,9 @@ from export.pool.attribution import Credit
 from export.pool.windows import WindowSettings
 
 HOP_S = 1.0
-RULES = RuleDefaults(margin=0.0, off_margin=0.05, confirm_s=2.0, within_s=4.0, release_s=3.0)
+RULES = RuleDefaults(
+    margin=0.0, off_margin=0.05, confirm_s=2.0, within_s=4.0, release_s=3.0, rivals="background"
+)
 """A short sound is in five windows, a second apart. A label must be at least as near as every background."""
 _ATTRIBUTION = "attribution.csv"
 _TOKENIZER = "tokenizer.json"

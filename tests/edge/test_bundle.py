@@ -260,9 +260,10 @@ free_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 @st.composite
 def rule_defaults(draw: st.DrawFn) -> RuleDefaults:
     confirm, within, release = (n / 16000 for n in draw(st.tuples(*[st.integers(0, 160_000)] * 3)))
+    rivals = draw(st.sampled_from(["background", "all", "none"]))
     margin = draw(st.floats(-2.0, 2.0, allow_subnormal=False))
     off_margin = draw(st.floats(0.0, 2.0, allow_subnormal=False))
-    return RuleDefaults(margin, off_margin, min(confirm, within), max(confirm, within), release)
+    return RuleDefaults(margin, off_margin, min(confirm, within), max(confirm, within), release, rivals)
 
 
 @st.composite

@@ -270,6 +270,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "rules.within_s 2.4 is shorter than rules.confirm_s 3",
     ),
     "a rule missing": (manifest(lambda m: m["rules"].pop("within_s")), "key rules.within_s is missing"),
+    "the rivals missing": (manifest(lambda m: m["rules"].pop("rivals")), "key rules.rivals is missing"),
+    "rivals of another kind": (
+        key("rules.rivals", "some"),
+        'rules.rivals must be "background" or "all" or "none", not "some"',
+    ),
     "a note of two lines": (key("labels.0.note", "one\ntwo"), 'note of "dog bark" must be printable text'),
     "a figure of parity that is a list": (key("parity", {"cosine": []}), "parity.* must be a finite number"),
     # making labels from text

@@ -132,8 +132,9 @@ def test_a_flag_wins_over_the_files_rules_for_one_label(tmp_path: Path) -> None:
 def test_what_is_the_bundles_own_is_none_until_it_is_given() -> None:
     own = {field.name for field in fields(RuleDefaults)} | {"threshold"}
     assert all(getattr(load_config().rules, name) is None for name in own)
-    for name in own:
-        assert getattr(load_config(None, {name: 0.5}).rules, name) == 0.5
+    given = dict.fromkeys(own, 0.5) | {"rivals": "none"}
+    for name, value in given.items():
+        assert getattr(load_config(None, {name: value}).rules, name) == value
 
 
 def test_thresholds_as_flags_are_for_all_labels_or_for_one() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
@@ -53,23 +54,34 @@ def onset_windows(events: list[tuple[int, SoundEvent]]) -> list[int]:
     return [index for index, event in events if event.kind == "onset"]
 
 
-def test_one_supporting_window_is_an_onset_at_the_start_of_its_last_hop():
+def middle(index: int, hop: int = HOP) -> int:
+    """Of a window of `play`."""
+    return index * hop + WINDOW // 2
+
+
+def test_one_supporting_window_is_an_onset_a_hop_before_its_middle():
     assert play(make(), [0.1, 0.7]) == [
-        (1, SoundEvent("onset", 1, "dog bark", 0.7, 0.5, onset_sample=50 + WINDOW - HOP))
+        (1, SoundEvent("onset", 1, "dog bark", 0.7, 0.5, onset_sample=50 + 125 - 50))
     ]
 
 
-def test_the_offset_is_the_end_of_the_first_hop_of_the_last_window_that_held():
-    # A short sound is in every window whose last hop, then first hop, it passes through: six of them here.
+def test_the_offset_is_the_middle_of_the_last_window_that_held():
     events = play(make(), [0.1, 0.6, 0.7, 0.9, 0.7, 0.6, 0.5, 0.1])
     offset = events[1]
     assert offset[0] == 7
-    assert offset[1] == SoundEvent("offset", 1, "dog bark", 0.9, 0.5, onset_sample=250, offset_sample=350)
+    assert offset[1] == SoundEvent(
+        "offset", 1, "dog bark", 0.9, 0.5, onset_sample=50 + 125 - 50, offset_sample=300 + 125
+    )
 
 
-def test_an_event_lasts_a_hop_at_least():
-    (_, _), (_, offset) = play(make(), [0.7, 0.1])
-    assert offset.offset_sample == offset.onset_sample + HOP
+@pytest.mark.parametrize(
+    ("hop", "onset_sample"), [(1, 124), (50, 75), (124, 1), (125, 0), (126, 0), (200, 0), (250, 0)]
+)
+def test_an_event_of_one_window_is_the_hop_before_its_middle_and_begins_no_sooner_than_it(hop, onset_sample):
+    first = 1000
+    (_, onset), (_, offset) = play(make(hop), [0.7, 0.1], first=first, hop=hop)
+    assert onset.onset_sample == offset.onset_sample == first + onset_sample
+    assert offset.offset_sample == first + 125
 
 
 def test_the_event_of_a_file_shorter_than_a_hop_lies_within_it():
@@ -113,7 +125,7 @@ def test_confirmation_adds_up_a_hop_for_each_supporting_window_within_the_stretc
     # 1.0 s is two hops, 2.0 s four: windows 0 and 4 are too far apart, 4 and 7 near enough.
     events = play(trigger, [0.9, 0.1, 0.1, 0.1, 0.6, None, 0.1, 0.7])
     assert onset_windows(events) == [7]
-    assert events[0][1].onset_sample == 4 * HOP + WINDOW - HOP
+    assert events[0][1].onset_sample == middle(4) - HOP
     assert events[0][1].score == 0.7
 
 
@@ -155,7 +167,7 @@ def test_release_bridges_windows_that_do_not_hold():
     # 1.5 s is three hops.
     events = play(make(release_s=1.5), [0.6, 0.1, None, 0.6, 0.1, 0.1, 0.1])
     assert [(index, event.kind) for index, event in events] == [(0, "onset"), (6, "offset")]
-    assert events[1][1].offset_sample == max(3 * HOP, events[0][1].onset_sample) + HOP
+    assert events[1][1].offset_sample == middle(3)
 
 
 def test_a_window_that_was_not_embedded_holds_nothing():
@@ -172,17 +184,55 @@ def test_cooldown_runs_from_the_offset_to_the_next_onset():
 
 def test_support_during_the_cooldown_does_not_count_towards_confirmation():
     trigger = make(cooldown_s=2.0, confirm_s=1.0, within_s=1.0)
-    events = [event for _, event in play(trigger, [0.6, 0.6, 0.1] + [0.6] * 20)]
-    assert events[1].offset_sample is not None
-    assert events[2].onset_sample >= events[1].offset_sample + 200
+    events = play(trigger, [0.6, 0.6, 0.1] + [0.6] * 20)
+    # Over at 375, within the last hop of window 3: windows 4 and 5 confirm.
+    assert events[1][1].offset_sample == middle(1) == 175
+    assert events[2][0] == 5
+    assert events[2][1].onset_sample == 375
+
+
+@pytest.mark.parametrize(
+    ("index", "onset_sample"), [(3, None), (4, 400), (5, 400), (6, 400), (7, 425), (20, 1075)]
+)
+def test_an_onset_is_not_put_back_into_the_cooldown(index, onset_sample):
+    trigger = make(cooldown_s=2.75)
+    play(trigger, [0.6, 0.1])
+    # Over at 400, where the last hop of window 4 starts; the hop before the middle of window 7 does at 425.
+    onsets = [event.onset_sample for _, event in play(trigger, [0.6], first=index * HOP)]
+    assert onsets == ([] if onset_sample is None else [onset_sample])
+
+
+@pytest.mark.parametrize(("n_held", "offset_sample"), [(1, 425), (2, 425), (3, 475)])
+def test_an_event_does_not_end_before_it_begins(n_held, offset_sample):
+    # The cooldown is over at 425: within the last hop of window 4, behind the middle of 5, in that of 6.
+    trigger = make(cooldown_s=3.0)
+    scores = [0.6] + [0.1] * 4 + [0.6] * n_held + [0.1]
+    onset, offset = (event for _, event in play(trigger, scores)[2:])
+    assert onset.onset_sample == offset.onset_sample == 425
+    assert offset.offset_sample == offset_sample == max(425, middle(4 + n_held))
 
 
 def test_the_cooldown_runs_on_over_a_gap_and_a_jump_backwards_ends_it():
     trigger = make(cooldown_s=10.0)
     play(trigger, [0.6, 0.1], first=5000)
     trigger.close(5000 + HOP + WINDOW)
-    assert play(trigger, [0.6, 0.6], first=5400) == []
-    assert onset_windows(play(trigger, [0.6], first=0)) == [0]
+    assert play(trigger, [0.6, 0.6], first=5300) == []
+    trigger.close(5300 + HOP + WINDOW)
+    assert play(trigger, [0.6], first=0)[0][1].onset_sample == middle(0) - HOP
+
+
+@pytest.mark.parametrize("first", [0, 800, 950, 1000, 1050, 1250, 1299])
+@pytest.mark.parametrize("cooldown_s", [0.0, 1.0, 100.0])
+def test_after_a_jump_backwards_however_far_the_onset_is_as_if_nothing_had_been_before(cooldown_s, first):
+    trigger = make(cooldown_s=cooldown_s)
+    play(trigger, [0.6, 0.6], first=1000)
+    assert trigger.close(1300).offset_sample == 1300
+    (_, onset), (_, offset) = play(trigger, [0.6, 0.1], first=first)
+    assert (onset.onset_sample, offset.offset_sample) == (first + 75, first + 125)
+    # From then on its own offset counts.
+    again = onset_windows(play(trigger, [0.6] * 250, first=first + 2 * HOP))
+    ended = first + 125 + round(cooldown_s * RATE)
+    assert again == [n for n in range(250) if first + (n + 2) * HOP + WINDOW - HOP >= ended][:1]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +240,7 @@ def test_the_cooldown_runs_on_over_a_gap_and_a_jump_backwards_ends_it():
     [
         ([0.6] * 10, 0, 9 * HOP + WINDOW),
         ([0.6] * 10, HOP - 1, 9 * HOP + WINDOW + HOP - 1),
-        ([0.6] * 10 + [0.1], 0, 9 * HOP + HOP),
+        ([0.6] * 10 + [0.1], 0, 9 * HOP + WINDOW // 2),
     ],
 )
 def test_closing_ends_a_sound_that_held_to_the_last_where_the_stream_ends(scores, n_behind, offset_sample):
@@ -213,6 +263,7 @@ scores = st.lists(st.one_of(st.none(), cosines), max_size=60)
 seconds = st.integers(0, 300).map(lambda n: n / RATE)
 
 
+@settings(max_examples=200)
 @given(
     stretches=st.lists(st.tuples(scores, st.integers(0, 1000)), min_size=1, max_size=4),
     thresholds=st.tuples(cosines, cosines),
@@ -220,34 +271,64 @@ seconds = st.integers(0, 300).map(lambda n: n / RATE)
     hop=st.integers(1, WINDOW),
 )
 def test_onsets_and_offsets_alternate_and_keep_their_promises(stretches, thresholds, durations, hop):
+    on, off = max(thresholds), min(thresholds)
     confirm_s, within_s = sorted(durations[:2])
     trigger = make(
         hop,
-        on_threshold=max(thresholds),
-        off_threshold=min(thresholds),
+        on_threshold=on,
+        off_threshold=off,
         confirm_s=confirm_s,
         within_s=within_s,
         release_s=durations[2],
         cooldown_s=durations[3],
     )
-    events: list[SoundEvent] = []
-    start = 0
+    n_events, earliest, first = 0, 0, 0
     for stretch, gap in stretches:
-        events += [event for _, event in play(trigger, stretch, start, hop)]
-        closed = trigger.close(start + (len(stretch) - 1) * hop + WINDOW)
-        events += [closed] if closed else []
-        start += len(stretch) * hop + WINDOW + gap
-    assert [event.kind for event in events] == ["onset", "offset"] * (len(events) // 2)
-    previous_offset = None
-    for number, (onset, offset) in enumerate(zip(events[::2], events[1::2], strict=True), start=1):
-        assert onset.number == offset.number == number
-        assert onset.onset_sample == offset.onset_sample
-        assert offset.offset_sample is not None
-        assert offset.offset_sample >= onset.onset_sample + hop
-        assert offset.score >= onset.score >= onset.threshold
-        if previous_offset is not None:
-            assert onset.onset_sample >= previous_offset + round(durations[3] * RATE)
-        previous_offset = offset.offset_sample
+        heard = [score if score is not None else -math.inf for score in stretch]
+        events = play(trigger, stretch, first, hop)
+        end = first + (len(stretch) - 1) * hop + WINDOW
+        closed = trigger.close(end)
+        events += [(len(stretch), closed)] if closed else []
+        assert [event.kind for _, event in events] == ["onset", "offset"] * (len(events) // 2)
+        for (begun, onset), (ended, offset) in zip(events[::2], events[1::2], strict=True):
+            n_events += 1
+            assert onset.number == offset.number == n_events
+            assert offset.score >= onset.score >= onset.threshold
+            # The first of the windows that confirmed it is among those within the stretch up to now.
+            could_be_first = {
+                max(first + index * hop, first + middle(index, hop) - hop, earliest)
+                for index in range(begun + 1)
+                if heard[index] >= on and (index == begun or (begun - index) * hop < round(within_s * RATE))
+            }
+            assert onset.onset_sample in could_be_first
+            assert onset.onset_sample == offset.onset_sample >= earliest
+            held = max(index for index in range(begun, min(ended + 1, len(heard))) if heard[index] >= off)
+            if offset is closed and held == len(stretch) - 1:
+                assert offset.offset_sample == end
+            else:
+                assert offset.offset_sample == max(onset.onset_sample, first + middle(held, hop))
+            earliest = offset.offset_sample + round(durations[3] * RATE)
+        first += len(stretch) * hop + WINDOW + gap
+
+
+@given(
+    before=scores,
+    after=scores,
+    first=st.integers(-500, 2000),
+    durations=st.tuples(seconds, seconds, seconds, seconds),
+    hop=st.integers(1, WINDOW),
+)
+def test_behind_a_jump_backwards_events_are_those_of_a_fresh_trigger(before, after, first, durations, hop):
+    confirm_s, within_s = sorted(durations[:2])
+    rule = {"confirm_s": confirm_s, "within_s": within_s}
+    rule |= {"release_s": durations[2], "cooldown_s": durations[3]}
+    trigger, fresh = make(hop, **rule), make(hop, **rule)
+    play(trigger, before, 1000, hop)
+    end = 1000 + len(before) * hop + WINDOW
+    trigger.close(end)
+    first = min(first, end - 1)
+    found = [(n, replace(event, number=0)) for n, event in play(trigger, after, first, hop)]
+    assert found == [(n, replace(event, number=0)) for n, event in play(fresh, after, first, hop)]
 
 
 def test_memory_is_bounded_by_the_stretch():
