@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,39 +10,20 @@ import pytest
 import soundfile
 
 pytest.importorskip("soxr")
+from evaluation_material import ESC50_CLASSES, write_esc50
+
 from edge.types import Samples
 from export.starter import augment
 from export.starter.data import DatasetError, load_clips
 from export.starter.thresholds import WindowScores, shrunk_thresholds
 
-LICENCES = ("CC0", "CC-BY", "CC-BY-NC", "CC-Sampling+")
-
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
     """ESC-50's layout, with one short audio file standing for all."""
-    root = tmp_path / "ESC-50-master"
-    (root / "meta").mkdir(parents=True)
-    (root / "audio").mkdir()
     one = tmp_path / "one.wav"
     soundfile.write(one, np.zeros(100), 44100)
-    lines = ["# ESC-50: Dataset for Environmental Sound Classification", ""]
-    with (root / "meta" / "esc50.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["filename", "fold", "target", "category", "esc10", "src_file", "take"])
-        for number in range(2000):
-            fold, target = number % 5 + 1, number // 40
-            name = f"{fold}-{10000 + number}-A-{target}.wav"
-            table.writerow([name, fold, target, f"class_{target}", False, 10000 + number, "A"])
-            (root / "audio" / name).symlink_to(one)
-            page = f"http://www.freesound.org/people/Some%20One/sounds/{10000 + number}/"
-            licence = LICENCES[number % 4]
-            lines.append(
-                f"- [{fold}-{10000 + number}-A.ogg]:  clip derived from a (b) by c.wav ({page}) "
-                f"by Some One [{licence}]"
-            )
-    (root / "LICENSE").write_text("\n".join(lines))
-    return root
+    return write_esc50(tmp_path / "ESC-50-master", dict.fromkeys(ESC50_CLASSES, one))
 
 
 def test_an_official_download_gives_each_clip_its_fold_and_licence(official: Path) -> None:
