@@ -9,14 +9,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import importlib
-import logging
-import signal
 import sys
 from collections.abc import Sequence
 
 from edge.errors import SoundError
 from export.commands import clap, starter
-from export.exit_codes import finish
+from export.program import add_debug, begin, finish
 
 _COMMANDS = {"clap": clap, "starter": starter}
 
@@ -27,13 +25,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     for command in _COMMANDS.values():
         command.add_parser(commands)
-    # Before the command and after it; a default of the latter would overrule the former.
-    parser.set_defaults(debug=False)
-    for each in (parser, *commands.choices.values()):
-        each.add_argument(
-            "--debug", action="store_true", default=argparse.SUPPRESS,
-            help="show a traceback when something goes wrong",
-        )  # fmt: skip
+    add_debug(parser, commands.choices)
     return parser.parse_args(arguments)
 
 
@@ -56,19 +48,8 @@ def run(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point. Returns: the exit code."""
     options = parse_args(arguments)
-    # A hang-up in an hour's work must clear up behind itself as Ctrl-C does.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    # Ours alone: torch, onnx and their like tell much that is of no use here.
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("export").setLevel(logging.INFO)
-    logging.getLogger("edge").setLevel(logging.WARNING)
-    return finish(
-        "edge-export",
-        lambda: run(options),
-        debug=options.debug,
-        when_interrupted="interrupted; the same command goes on where it stopped",
-    )
+    begin()
+    return finish("edge-export", lambda: run(options), debug=options.debug)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,20 +38,42 @@ needs_tokenizers = pytest.mark.skipif(
 )
 
 
+WordVectors = Mapping[str, NDArray[np.float32]]
+"""Word → (embedding_dim,) float32, beginning with the tokenizer's own."""
+
+
 @cache
-def word_vectors() -> dict[str, NDArray[np.float32]]:
-    """Word → (embedding_dim,) float32. Words that mean no sound are zeros; unknown ones are like no tone."""
+def word_vectors() -> WordVectors:
+    """Words that mean no sound are zeros; unknown ones are like no tone."""
     front_end = LogMelFrontEnd(STARTER)
-    silent = dict.fromkeys(["<s>", "<pad>", "</s>"], np.zeros(EMBEDDING_DIM, np.float32))
-    unknown = np.random.default_rng(5).standard_normal(EMBEDDING_DIM).astype(np.float32)
-    prompt = dict.fromkeys(["this", "is", "a", "sound", "of"], silent["<s>"])
     tones = {word: embed(front_end(tone(hz, WINDOW_S))) for word, hz in WORDS_HZ.items()}
     noise = embed(front_end(rain(WINDOW_S)))
-    return {**silent, "<unk>": unknown, **prompt, **tones, "rain": noise, "rainfall": noise}
+    return {**_soundless(("this", "is", "a", "sound", "of")), **tones, "rain": noise, "rainfall": noise}
 
 
-def text_encoder_onnx() -> bytes:
+def vectors_of_names(names: Mapping[str, NDArray[np.float32]]) -> WordVectors:
+    """Words such that each name, in any of the paper's prompts, means the vector that it is given with.
+
+    names: a data set's classes, `_` for spaces or not, and their embeddings. One may share some of its words
+        with others, but must not be made up of words that together mean something else.
+    """
+    silent = _soundless(("this", "is", "a", "an", "audio", "sound", "of", "i", "can", "hear"))
+    in_words = {tuple(name.lower().replace("_", " ").split()): vector for name, vector in names.items()}
+    words = sorted({word for of_name in in_words for word in of_name} - set(silent))
+    share = np.array([[of_name.count(word) / len(of_name) for word in words] for of_name in in_words])
+    vectors, *_ = np.linalg.lstsq(share, np.stack(list(in_words.values())).astype(np.float64), rcond=None)
+    return {**silent, **dict(zip(words, vectors.astype(np.float32), strict=True))}
+
+
+def _soundless(words: tuple[str, ...]) -> WordVectors:
+    zero = np.zeros(EMBEDDING_DIM, np.float32)
+    unknown = np.random.default_rng(5).standard_normal(EMBEDDING_DIM).astype(np.float32)
+    return {**dict.fromkeys(["<s>", "<pad>", "</s>"], zero), "<unk>": unknown, **dict.fromkeys(words, zero)}
+
+
+def text_encoder_onnx(vectors: WordVectors | None = None) -> bytes:
     """A graph from `token_ids` int64 (1, n_tokens) to the words' mean vector, of unit norm."""
+    table = np.stack(list((vectors or word_vectors()).values()))
     nodes = [
         helper.make_node("Gather", ["table", "token_ids"], ["words"], axis=0),
         helper.make_node("ReduceMean", ["words"], ["mean"], axes=[1], keepdims=0),
@@ -61,14 +84,14 @@ def text_encoder_onnx() -> bytes:
         "synthetic text",
         [helper.make_tensor_value_info("token_ids", TensorProto.INT64, [1, "n_tokens"])],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, EMBEDDING_DIM])],
-        [numpy_helper.from_array(np.stack(list(word_vectors().values())), "table")],
+        [numpy_helper.from_array(table, "table")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def tokenizer_json() -> bytes:
+def tokenizer_json(vectors: WordVectors | None = None) -> bytes:
     """What the library `tokenizers` writes for lower case, words at spaces, <s> and </s> around them."""
     ends: list[dict[str, object]] = [{"SpecialToken": {"id": end, "type_id": 0}} for end in ("<s>", "</s>")]
     sequence = {"Sequence": {"id": "A", "type_id": 0}}
@@ -90,7 +113,7 @@ def tokenizer_json() -> bytes:
         "decoder": None,
         "model": {
             "type": "WordLevel",
-            "vocab": {word: index for index, word in enumerate(word_vectors())},
+            "vocab": {word: index for index, word in enumerate(vectors or word_vectors())},
             "unk_token": "<unk>",
         },
     }
@@ -139,14 +162,20 @@ def text_manifest(encoders: tuple[str, ...] = ("fp32",)) -> Manifest:
     )
 
 
-def text_files(encoders: tuple[str, ...] = ("fp32",)) -> dict[str, bytes]:
+def text_files(encoders: tuple[str, ...] = ("fp32",), vectors: WordVectors | None = None) -> dict[str, bytes]:
     """Every file but manifest.json. What the words mean is true of the first encoder only."""
     files = synthetic_files(encoders)
     for seed, name in enumerate(encoders):
         files[f"pool.{name}.npz"] = pool_npz(files[f"audio_encoder.{name}.onnx"], seed)
-    return {**files, "text_encoder.onnx": text_encoder_onnx(), "tokenizer.json": tokenizer_json()}
+    texts = {"text_encoder.onnx": text_encoder_onnx(vectors), "tokenizer.json": tokenizer_json(vectors)}
+    return {**files, **texts}
 
 
-def write_text_bundle(directory: Path, encoders: tuple[str, ...] = ("fp32",)) -> Bundle:
-    """Write it to `directory`, which must not exist."""
-    return write_bundle(directory, text_manifest(encoders), text_files(encoders))
+def write_text_bundle(
+    directory: Path, encoders: tuple[str, ...] = ("fp32",), vectors: WordVectors | None = None
+) -> Bundle:
+    """Write it to `directory`, which must not exist.
+
+    vectors: what its words mean (default: see `word_vectors`).
+    """
+    return write_bundle(directory, text_manifest(encoders), text_files(encoders, vectors))

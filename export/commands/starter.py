@@ -7,6 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.errors import ConfigError
+from export.starter.data import DEVELOPMENT_FOLDS
+
 if TYPE_CHECKING:
     from edge.bundle import Bundle
 
@@ -36,8 +39,11 @@ def add_parser(commands: Any) -> None:
         help="where intermediate results are kept, about 5 GB (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, default=BUILT_IN_BUNDLE, metavar="DIR",
-        help="where the bundle goes (default: the built-in place)",
+        "--out", type=Path, metavar="DIR", help="where the bundle goes (default: the built-in place)"
+    )
+    parser.add_argument(
+        "--hold-out", type=int, choices=DEVELOPMENT_FOLDS, metavar="FOLD",
+        help="make nothing from this fold, for a bundle that rules and thresholds can be judged with on it",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of everything drawn (default: %(default)s)")
 
@@ -46,7 +52,14 @@ def run(options: argparse.Namespace) -> Bundle:
     """Make it. Raises: SoundError."""
     from export.starter.build import StarterSettings, build_starter  # noqa: PLC0415 - torch, only when needed
 
+    if options.hold_out is not None and options.out is None:
+        raise ConfigError("--hold-out makes a bundle to judge by, not the built-in one: say where with --out")
     created = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return build_starter(
-        options.data, options.teacher, options.work, options.out, StarterSettings(seed=options.seed), created
+        options.data,
+        options.teacher,
+        options.work,
+        options.out or BUILT_IN_BUNDLE,
+        StarterSettings(seed=options.seed, hold_out=options.hold_out),
+        created,
     )

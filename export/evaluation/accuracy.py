@@ -1,141 +1,241 @@
-"""ESC-50 accuracy by the published protocol, YAMNet beside it on the same clips.
-
-Trained on: permissive clips of folds 1, 2, 3 and 5. Judged: nearest prototype among all fifty labels, by the
-energy-weighted mean of the windows' scores at the clip's own level. Fold 4 is opened only on request.
-"""
+"""A bundle judged on a data set: its own prototypes, and the methods that its encoder serves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from edge.bundle import Bundle
-from edge.encoder import load_encoder
-from edge.frontend import STARTER
+from edge.errors import ConfigError, LabelError
+from edge.labels import find_label
+from edge.manifest import EncoderEntry
+from edge.scoring import scores
+from export.evaluation.datasets.dataset import Dataset
 from export.evaluation.intervals import Interval, source_bootstrap
-from export.evaluation.yamnet import Classifier, Features, linear, nearest_class_mean, yamnet_features
-from export.starter.cross_validation import WINDOW_HOP, Embed, clip_scores, common_quality
-from export.starter.data import DEVELOPMENT_FOLDS, FINAL_FOLD, Clip, read_mono
+from export.evaluation.judging import Judged, Prepared, all_clips, judge
+from export.evaluation.methods import (
+    Material,
+    Method,
+    Scores,
+    Vectors,
+    proto,
+    supervised_prototypes,
+    zero_shot,
+)
+from export.evaluation.metrics import Figure, accuracy, macro_map, per_clip, per_clip_ap
+from export.evaluation.mlp import mlp
+from export.evaluation.seen_clips import seen_clips
+from export.progress import progress
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
-    """One line of the table.
+    """One method's line in the table.
 
     Attributes:
         method: what judged.
-        folds: what was judged.
-        accuracy: share of clips given their own label, with the interval over sources.
-        ahead_of_us: this method's accuracy less the bundle's on the same clips; None where not compared.
+        learnt_from: which clips trained what, in words.
+        judged: what it made of the clips.
+        figures: accuracy; or of a multi-label data set macro mAP and per-clip AP.
+        ahead: its accuracy, or per-clip AP if multi-label, less the first row's on the same clips; None
+            where these differ.
+        is_own: whether it is the bundle's prototypes as they ship.
     """
 
     method: str
-    folds: str
-    accuracy: Interval
-    ahead_of_us: Interval | None = None
+    learnt_from: str
+    judged: Judged
+    figures: tuple[Figure, ...]
+    ahead: Interval | None = None
+    is_own: bool = False
 
 
-def bundle_embed(bundle: Bundle) -> Embed:
-    """The bundle's own encoder, run as on the device."""
-    encoder = load_encoder(bundle, bundle.encoder_entry(), WINDOW_HOP, provider="cpu")
+@dataclass(frozen=True)
+class Choice:
+    """What a person may choose.
 
-    def embed(log_mels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack([encoder.encode(log_mel) for log_mel in log_mels])
+    Attributes:
+        k: neighbours of a text.
+        euclidean: have a row of Proto by Euclidean distance too, as the authors' code has it.
+        with_mlp: train the MLP too, which needs PyTorch.
+        seed: of everything drawn.
+    """
 
-    return embed
+    k: int
+    euclidean: bool
+    with_mlp: bool
+    seed: int
 
 
-def bundle_predictions(bundle: Bundle, clips: Sequence[Clip]) -> NDArray[np.int64]:
-    """Nearest label of each clip, as ESC-50's target."""
-    entry = bundle.encoder_entry()
-    prototypes = bundle.prototypes(entry)
-    targets = {clip.category: clip.target for clip in clips}
-    of_prototype = np.array(
-        [
-            next((targets[n] for n in bundle.manifest.labels[owner].dataset_names if n in targets), -1)
-            for owner in prototypes.owners
-        ]
+def covered_classes(bundle: Bundle, dataset: Dataset) -> Mapping[int, str]:
+    """Class → the bundle's label for it, of the classes that it has one for."""
+    found = {}
+    for index, name in enumerate(dataset.classes):
+        label = find_label(name, bundle.manifest.labels)
+        if label is not None and label.kind == "label":
+            found[index] = label.name
+    return found
+
+
+def of_classes(dataset: Dataset, classes: Sequence[int]) -> Dataset:
+    """The part of a data set that is of some classes alone."""
+    place = {old: new for new, old in enumerate(classes)}
+    clips = tuple(
+        replace(clip, classes=tuple(place[index] for index in clip.classes if index in place))
+        for clip in dataset.clips
+        if any(index in place for index in clip.classes)
     )
-    chosen = np.flatnonzero(of_prototype >= 0)
-    samples = (
-        read_mono(clip.path, STARTER.sample_rate_hz) for clip in tqdm(clips, desc="bundle", unit="clip")
-    )
-    scores = clip_scores(samples, bundle_embed(bundle), prototypes.vectors[chosen])
-    return np.asarray(of_prototype[chosen[np.argmax(scores, axis=1)]])
+    return replace(dataset, classes=tuple(dataset.classes[old] for old in classes), clips=clips)
 
 
-def final_rows(bundle: Bundle, clips: Sequence[Clip], yamnet: Path | None) -> list[Row]:
-    """Fold 4, which nothing was trained or tuned on."""
-    train = [clip for clip in clips if clip.fold in DEVELOPMENT_FOLDS and clip.permissive]
-    judged = [clip for clip in clips if clip.fold == FINAL_FOLD]
-    targets, sources = _targets(judged), [clip.source_id for clip in judged]
-    ours = (bundle_predictions(bundle, judged) == targets).astype(np.float64)
-    rows = [Row(bundle.manifest.name, "4", source_bootstrap(ours, sources))]
-    for method, predicted in _yamnet_predictions(train, judged, yamnet):
-        theirs = (predicted == targets).astype(np.float64)
-        rows.append(
-            Row(method, "4", source_bootstrap(theirs, sources), source_bootstrap(theirs - ours, sources))
+def judgeable(bundle: Bundle, dataset: Dataset) -> Dataset:
+    """What of a data set a bundle can be judged on.
+
+    All of it, if the bundle takes any words or has a label for each class; otherwise the classes that it has
+    labels for, with a warning.
+    Raises: LabelError if these are fewer than two.
+    """
+    covered = covered_classes(bundle, dataset)
+    if bundle.manifest.text_encoder is not None or len(covered) == len(dataset.classes):
+        return dataset
+    lacking = [name for index, name in enumerate(dataset.classes) if index not in covered]
+    named = ", ".join(lacking[:3]) + (" …" if len(lacking) > 3 else "")
+    if len(covered) < 2:
+        raise LabelError(
+            f"the bundle {bundle.manifest.name} has labels for {len(covered)} of {dataset.title}'s "
+            f"{len(dataset.classes)} classes (not for {named}) and no text encoder to make them: export it "
+            "with these labels, or with --text-encoder"
         )
-    return rows
+    logger.warning(
+        "judged on %d of %s's %d classes only: the bundle has no label for %s",
+        len(covered), dataset.title, len(dataset.classes), named,
+    )  # fmt: skip
+    return of_classes(dataset, list(covered))
 
 
-def left_out_row(bundle: Bundle, clips: Sequence[Clip]) -> Row:
-    """The development folds' clips that their licence kept out of training. No class has its usual share."""
-    judged = [clip for clip in clips if clip.fold in DEVELOPMENT_FOLDS and not clip.permissive]
-    right = (bundle_predictions(bundle, judged) == _targets(judged)).astype(np.float64)
-    return Row(
-        f"{bundle.manifest.name}, {len(judged)} clips left out for their licence",
-        "1 2 3 5",
-        source_bootstrap(right, [clip.source_id for clip in judged]),
-    )
+def own_prototypes(bundle: Bundle, entry: EncoderEntry, dataset: Dataset) -> Method | None:
+    """The bundle's prototypes as they ship; None unless it has a label for each class."""
+    covered = covered_classes(bundle, dataset)
+    if len(covered) < len(dataset.classes):
+        return None
+    prototypes = bundle.prototypes(entry)
+    columns = [prototypes.names.index(covered[index]) for index in range(len(dataset.classes))]
+
+    def method(material: Material) -> Scores:
+        return scores(material.judged, prototypes)[:, columns]
+
+    return method
 
 
-def cross_validated_rows(clips: Sequence[Clip], yamnet: Path | None) -> list[Row]:
-    """YAMNet over the development folds, each judged by what the others trained, at the common quality."""
-    if yamnet is None:
-        return []
-    development = [clip for clip in clips if clip.fold in DEVELOPMENT_FOLDS]
-    degraded = any(clip.degraded for clip in clips)
-    embeddings, scores = yamnet_features(
-        development, yamnet, lambda clip: common_quality(clip, degraded=degraded)
-    )
-    targets, folds = _targets(development), np.array([clip.fold for clip in development])
-    permissive = np.array([clip.permissive for clip in development])
-    rows = []
-    for method, features, classify in _yamnet_methods(embeddings, scores):
-        right = np.zeros(len(development))
-        for fold in DEVELOPMENT_FOLDS:
-            train, test = (folds != fold) & permissive, folds == fold
-            right[test] = classify(features[train], targets[train], features[test]) == targets[test]
-        rows.append(Row(method, "1 2 3 5", source_bootstrap(right, [clip.source_id for clip in development])))
-    return rows
+def prepare(bundle: Bundle, dataset: Dataset, vectors: Vectors, *, final: bool) -> Prepared:
+    """Set apart what may be judged and what may be learnt from.
+
+    An encoder that was trained on some clips is judged on others, and what stands beside it learns from the
+    same. A bundle made from texts saw no labels: everything may be judged.
+
+    final: open the fold that is kept for the end, and judge it alone.
+    """
+    if bundle.manifest.recipe is not None:
+        return all_clips(dataset, vectors)
+    seen = seen_clips(bundle, dataset)
+    unseen = {clip.name for clip in seen.unseen(dataset.clips, final=final)}
+    names = [clip.name for clip in dataset.clips]
+    may_teach = [name in seen.names or not seen.names for name in names]
+    return Prepared(dataset, vectors, np.array([name in unseen for name in names]), np.array(may_teach))
 
 
-def _yamnet_methods(embeddings: Features, scores: Features) -> tuple[tuple[str, Features, Classifier], ...]:
-    return (
-        ("YAMNet scores, nearest class mean", scores, nearest_class_mean),
-        ("YAMNet embedding, nearest class mean", embeddings, nearest_class_mean),
-        ("YAMNet embedding, linear", embeddings, linear),
-    )
+def bundle_rows(
+    bundle: Bundle, entry: EncoderEntry, prepared: Prepared, texts: Vectors | None, choice: Choice
+) -> list[Row]:
+    """Every method's row, the bundle's own prototypes first if they can be judged.
+
+    Raises: ConfigError if there is nothing to judge, or k is larger than a pool.
+    """
+    if not prepared.may_judge.any():
+        seen, dataset = seen_clips(bundle, prepared.dataset), prepared.dataset
+        kept = f", and its fold {seen.kept} is kept for final figures" if seen.kept else ""
+        raise ConfigError(
+            f"{dataset.title} holds no clip that may be judged: the bundle {bundle.manifest.name} was "
+            f"trained on {len(seen.names)} of its {len(dataset.clips)}{kept}; "
+            "take other data or another --bundle"
+        )
+    rows = [*own_rows(bundle, entry, prepared), *method_rows(prepared, texts, choice)]
+    return beside_first(rows, multi_label=prepared.dataset.multi_label)
 
 
-def _yamnet_predictions(
-    train: Sequence[Clip], judged: Sequence[Clip], yamnet: Path | None
-) -> list[tuple[str, NDArray[np.int64]]]:
-    if yamnet is None:
-        return []
-    embeddings, scores = yamnet_features([*train, *judged], yamnet)
-    n = len(train)
+def method_rows(prepared: Prepared, texts: Vectors | None, choice: Choice) -> list[Row]:
+    """A row for each of the paper's methods; those that need texts only if there are texts.
+
+    Raises: ConfigError if k is larger than a pool; SoundError without PyTorch, if the MLP is chosen.
+    """
+    if texts is not None:
+        check_k(choice.k, prepared)
+    pool = prepared.pool_in_words()
+    unlabelled, labelled = f"{pool}, labels unused", f"{pool} and their labels"
+    methods: list[tuple[str, str, Method]] = []
+    if texts is not None:
+        methods.append((f"Proto, k = {choice.k}", unlabelled, proto(choice.k)))
+        if choice.euclidean:
+            name = f"Proto, k = {choice.k}, Euclidean"
+            methods.append((name, unlabelled, proto(choice.k, euclidean=True)))
+        methods.append(("zero-shot (text)", "nothing", zero_shot))
+    methods.append(("supervised prototypes", labelled, supervised_prototypes))
+    if choice.with_mlp:
+        methods.append(("supervised MLP", labelled, mlp(choice.seed)))
     return [
-        (method, classify(features[:n], _targets(train), features[n:]))
-        for method, features, classify in _yamnet_methods(embeddings, scores)
+        Row(name, source, judged, figures_of(judged, prepared.dataset))
+        for name, source, method in progress(methods, desc="judging methods", unit=" methods")
+        for judged in [judge(prepared, method, texts)]
     ]
 
 
-def _targets(clips: Sequence[Clip]) -> NDArray[np.int64]:
-    return np.array([clip.target for clip in clips])
+def check_k(k: int, prepared: Prepared) -> None:
+    """Raises: ConfigError if a text can't have so many neighbours."""
+    n_pool = prepared.smallest_pool()
+    if k > n_pool:
+        raise ConfigError(
+            f"--k {k} is more than the {n_pool} clips of {prepared.dataset.title}'s smallest pool: lower it"
+        )
+
+
+def beside_first(rows: Sequence[Row], *, multi_label: bool) -> list[Row]:
+    """The rows, each but the first beside it."""
+    return [rows[0], *(compared(row, rows[0], multi_label=multi_label) for row in rows[1:])]
+
+
+def own_rows(bundle: Bundle, entry: EncoderEntry, prepared: Prepared) -> list[Row]:
+    """The row of the bundle's prototypes as they ship; none if it lacks a class, or saw every clip."""
+    method = own_prototypes(bundle, entry, prepared.dataset)
+    if method is None:
+        logger.info("the bundle has no label for some classes: its own prototypes are not judged")
+        return []
+    seen = seen_clips(bundle, prepared.dataset).names
+    unseen = np.array([clip.name not in seen for clip in prepared.dataset.clips])
+    own = replace(prepared, may_judge=prepared.may_judge & unseen)
+    if not own.may_judge.any():
+        logger.info("the bundle's own prototypes were made from these very clips: they are not judged")
+        return []
+    judged = judge(own, method, None)
+    source = f"{len(seen)} clips of this set" if seen else "no clip of this set"
+    if bundle.manifest.recipe is not None and seen:
+        source += ", labels unused"
+    name = f"{bundle.manifest.name}, own prototypes"
+    return [Row(name, source, judged, figures_of(judged, own.dataset), is_own=True)]
+
+
+def figures_of(judged: Judged, dataset: Dataset) -> tuple[Figure, ...]:
+    """The figures that a data set is judged by, the foremost first."""
+    return (macro_map(judged), per_clip_ap(judged)) if dataset.multi_label else (accuracy(judged),)
+
+
+def compared(row: Row, first: Row, *, multi_label: bool) -> Row:
+    """A row beside the first, clip by clip; as it is where they were judged on different clips."""
+    if not np.array_equal(row.judged.places, first.judged.places):
+        return row
+    own, others = (per_clip(one.judged, multi_label=multi_label) for one in (row, first))
+    return replace(row, ahead=source_bootstrap(own - others, row.judged.sources.tolist()))

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from edge.frontend import STARTER, LogMelFrontEnd, fit_clip
 from edge.types import AudioBlock, Samples
 from edge.windowing import Windower
-from export.starter import augment
-from export.starter.data import Clip, read_mono
 from export.starter.model import WINDOW_FRAMES
 from export.starter.train import TrainedEncoder
 
@@ -51,15 +49,6 @@ def clip_scores(
         weights = (energies + 1e-12) / (energies + 1e-12).sum()
         rows.append(weights @ (embed(log_mels) @ prototypes.T))
     return np.asarray(rows, np.float32)
-
-
-def common_quality(clip: Clip, *, degraded: bool) -> Samples:
-    """A clip at the quality that all development clips are at hand in, so that quality tells no class.
-
-    degraded: whether some of the data set's clips are 8-bit copies.
-    """
-    samples = read_mono(clip.path, STARTER.sample_rate_hz)
-    return augment.requantise(samples) if degraded and not clip.degraded else samples
 
 
 def torch_embed(trained: TrainedEncoder) -> Embed:

@@ -19,6 +19,9 @@ import soxr
 from numpy.typing import NDArray
 
 from edge.errors import SoundError
+from edge.frontend import STARTER
+from edge.types import Samples
+from export.starter import augment
 
 N_CLASSES = 50
 N_CLIPS = 2000
@@ -185,3 +188,12 @@ def read_mono(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
         raise DatasetError(f"{path}: cannot be decoded ({error})") from None
     mono = samples.mean(axis=1)
     return np.asarray(soxr.resample(mono, rate_hz, sample_rate_hz), np.float32)
+
+
+def common_quality(clip: Clip, *, degraded: bool) -> Samples:
+    """A clip at the quality that all development clips are at hand in, so that quality tells no class.
+
+    degraded: whether some of the data set's clips are 8-bit copies.
+    """
+    samples = read_mono(clip.path, STARTER.sample_rate_hz)
+    return augment.requantise(samples) if degraded and not clip.degraded else samples

@@ -51,7 +51,7 @@ def test_the_demo_prints_what_plays_what_it_hears_and_the_count(
 
 def test_an_event_beside_its_sound_is_heard_and_any_other_a_false_alarm() -> None:
     stream = io.StringIO()
-    log = SceneLog(stream, SOUNDS)
+    log = SceneLog(stream, SOUNDS, 0.5)
     log.emit(event("siren", 3.4))
     log.emit(event("siren", 7.2, duration_s=3.8))
     log.emit(event("dog bark", 4.0))  # a dog barks, but not now
@@ -63,7 +63,7 @@ def test_an_event_beside_its_sound_is_heard_and_any_other_a_false_alarm() -> Non
 
 def test_sounds_are_shown_as_they_begin_to_play() -> None:
     stream = io.StringIO()
-    log = SceneLog(stream, SOUNDS)
+    log = SceneLog(stream, SOUNDS, 0.5)
     log.progress(2.9)
     assert "siren" not in stream.getvalue()
     log.progress(3.0)

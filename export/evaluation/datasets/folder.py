@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,8 @@ from export.evaluation.datasets.dataset import (
     some_of,
 )
 from export.evaluation.datasets.table import columns_of, read_table, shown
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("filename", "fold", "label")
 
@@ -49,9 +52,22 @@ def load_folder(folder: Path) -> Dataset:
             )
     clips = in_order((_clip(name, rows[name], folder, table, classes) for name in rows), folds)
     check_files(clips, folder)
+    _warn_of_shared_sources(clips, table)
     title = folder.name if folder.name not in ("", "..") else folder.resolve().name
     multi_label = any(len(clip.classes) > 1 for clip in clips)
     return Dataset(_short(title), title, classes, clips, leave_one_out(folds), multi_label)
+
+
+def _warn_of_shared_sources(clips: Sequence[LabelledClip], table: Path) -> None:
+    folds: dict[str, set[str]] = {}
+    for clip in clips:
+        folds.setdefault(clip.source, set()).add(clip.fold)
+    shared = [source for source, of_source in folds.items() if len(of_source) > 1]
+    if shared:
+        logger.warning(
+            "%s: %d sources, such as %s, have clips in several folds: methods learn from what they judge",
+            table, len(shared), shared[0],
+        )  # fmt: skip
 
 
 def has_table(folder: Path) -> bool:

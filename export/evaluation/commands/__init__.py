@@ -1,0 +1,1 @@
+"""One file for each of `edge-eval`'s commands."""
