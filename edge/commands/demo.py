@@ -20,8 +20,6 @@ from edge.times import stream_clock
 from edge.types import AudioBlock, AudioSource, Samples
 
 _BLOCK_S = 0.1
-_SLACK_S = 1.5
-"""An event's beginning and end are told to about half a window."""
 _WHAT_WIDTH = 40
 
 
@@ -79,9 +77,11 @@ class SceneLog:
     Args:
         stream: where to.
         sounds: of the scene; those without a label must not be heard as anything.
+        slack_s: how far beside its sound an event may be told to begin.
     """
 
-    def __init__(self, stream: TextIO, sounds: Sequence[SceneSound]) -> None:
+    def __init__(self, stream: TextIO, sounds: Sequence[SceneSound], slack_s: float) -> None:
+        self._slack_s = slack_s
         self._stream = stream
         self._to_come = sorted(sounds, key=lambda sound: sound.onset_s)
         self._sounds = sounds
@@ -105,13 +105,16 @@ class SceneLog:
         causes = [
             number
             for number, sound in enumerate(self._sounds)
-            if sound.label == record.label
-            and sound.onset_s - _SLACK_S <= record.stream_s <= sound.onset_s + sound.duration_s + _SLACK_S
+            if sound.label == record.label and self._is_at(record.stream_s, sound)
         ]
         self._heard.update(causes)
         self._n_false += not causes
         remark = "" if causes else "  (false alarm)"
         self._write(stream_clock(record.stream_s), "", f"{record.label} {record.score:.2f}{remark}")
+
+    def _is_at(self, stream_s: float, sound: SceneSound) -> bool:
+        end_s = sound.onset_s + sound.duration_s
+        return sound.onset_s - self._slack_s <= stream_s <= end_s + self._slack_s
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -137,7 +140,9 @@ def run(args: argparse.Namespace) -> int:
         ListenConfig(labels=tuple(labels), bundle=bundle, provider=getattr(args, "provider", "auto"))
     )
     samples, sounds = demo_scene(pipeline.sample_rate_hz)
-    log = SceneLog(standard_output(), sounds)
+    settings = pipeline.settings
+    # A beginning is told a hop before the middle of a window that may hold little of the sound.
+    log = SceneLog(standard_output(), sounds, settings.window_s / 2.0 + settings.hop_s)
     source = SceneSource(samples, pipeline.sample_rate_hz, fast=args.fast, progress=log.progress)
     with closing(log), stopped_by_signals(source), source:
         listen(
