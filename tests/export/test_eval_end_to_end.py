@@ -65,6 +65,7 @@ import edge  # noqa: E402
 from edge.bundle import load_bundle  # noqa: E402
 from edge.frontend import STARTER, LogMelFrontEnd  # noqa: E402
 from edge.pipeline import builtin_bundle  # noqa: E402
+from export.evaluation import accuracy  # noqa: E402
 from export.evaluation.cli import main  # noqa: E402
 from export.evaluation.datasets.find import find_dataset  # noqa: E402
 from export.evaluation.stream_metrics import POOLED  # noqa: E402
@@ -188,14 +189,14 @@ def embedding_of(sound: Path) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def tones(tmp_path_factory: pytest.TempPathFactory) -> Tones:
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tones]:
     folder = tmp_path_factory.mktemp("tones")
     classes = (*ESC50_CLASSES, *URBANSOUND8K_CLASSES, *FSD50K_CLASSES)
     meaning = {name: SAME_SOUND.get(name, name.lower()) for name in classes}
     by_meaning = write_sounds(folder / "sounds", list(dict.fromkeys(meaning.values())))
     sounds = {name: by_meaning[meaning[name]] for name in classes}
     words = vectors_of_names({name: embedding_of(sounds[name]) for name in classes})
-    return Tones(
+    yield Tones(
         data={
             "esc50": write_esc50(folder / "ESC-50-master", sounds),
             "urbansound8k": write_urbansound8k(folder / "UrbanSound8K", sounds),
@@ -205,6 +206,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Tones:
         bundle=write_text_bundle(folder / "bundle", vectors=words).directory,
         folder=folder,
     )
+    shutil.rmtree(folder)  # sixty thousand links, which pytest would keep
 
 
 def whole_paper(tones: Tones) -> Ran:
@@ -708,6 +710,21 @@ def test_what_fails_before_anything_is_judged_costs_no_look(
     assert main(["esc50", *map(str, given)]) == 7
     assert clip.name in capsys.readouterr().err
     assert not log.exists()
+
+
+def test_a_look_that_is_interrupted_is_on_record_all_the_same(
+    tones: Tones, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, cache = tmp_path / "looks.csv", tones.folder / "cache of esc50"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(accuracy, "figures_of", interrupt)
+    given = ("--data", tones.data["esc50"], "--bundle", trained, "--final", log, "--cache", cache)
+    assert main(["esc50", *map(str, given)]) == 130
+    *_, line = log.read_text().splitlines()
+    assert line.endswith(f",{load_bundle(trained).sha256[:12]},esc50,")
 
 
 @pytest.fixture(scope="module")
