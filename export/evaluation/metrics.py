@@ -111,6 +111,12 @@ class Ranked:
     def __init__(self, truth: NDArray[np.bool_], scores: NDArray[np.floating[Any]]) -> None:
         self._order = np.argsort(-scores, axis=0, kind="stable")
         self._truth = np.take_along_axis(truth, self._order, axis=0)
+        # Of equal scores none comes first: each has the precision behind the last of them.
+        descending = np.take_along_axis(scores, self._order, axis=0)
+        goes_on = np.zeros(scores.shape, np.bool_)
+        goes_on[:-1] = descending[:-1] == descending[1:]
+        lasts = np.where(goes_on, len(scores), np.arange(len(scores))[:, None])
+        self._last = np.minimum.accumulate(lasts[::-1], axis=0)[::-1]
 
     def average_precision(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of each column, rows weighted: (n_columns,) float64; nan where nothing true has any weight."""
@@ -119,7 +125,7 @@ class Ranked:
         seen = np.cumsum(ranked, axis=0)
         precision = np.divide(np.cumsum(hits, axis=0), seen, out=np.zeros_like(seen), where=seen > 0)
         total = hits.sum(axis=0)
-        found = (hits * precision).sum(axis=0)
+        found = (hits * np.take_along_axis(precision, self._last, axis=0)).sum(axis=0)
         return np.asarray(np.divide(found, total, out=np.full(len(total), np.nan), where=total > 0))
 
 

@@ -95,6 +95,9 @@ def load_clips(data: Path) -> list[Clip]:
     missing = [clip.path for clip in clips if not clip.path.is_file()]
     if missing:
         raise DatasetError(f"{data}: {len(missing)} audio files are missing, the first is {missing[0]}")
+    absent = sorted(set(range(1, 6)) - {clip.fold for clip in clips})
+    if absent:
+        raise DatasetError(f"{data}: fold {absent[0]} is missing: ESC-50 has folds 1 to 5; download it again")
     if len(clips) != N_CLIPS or set(Counter(clip.target for clip in clips).values()) != {
         N_CLIPS // N_CLASSES
     }:

@@ -46,7 +46,14 @@ class Yamnet:
             raise TeacherError(f"{path}: not there; fetch YAMNet Lite (classification) from Kaggle Models")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Says that keeping inner tensors is for debugging.
-            self._interpreter = Interpreter(str(path), num_threads=1, experimental_preserve_all_tensors=True)
+            try:
+                self._interpreter = Interpreter(
+                    str(path), num_threads=1, experimental_preserve_all_tensors=True
+                )
+            except ValueError as error:
+                raise TeacherError(
+                    f"{path}: no TFLite model; fetch YAMNet Lite from Kaggle Models"
+                ) from error
         self._interpreter.allocate_tensors()
         inner = [t for t in self._interpreter.get_tensor_details() if t["name"] == _EMBEDDING_TENSOR]
         if not inner:

@@ -115,6 +115,13 @@ def test_weighted_average_precision_is_scikit_learns(judged_multi: Judged, rng: 
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
+def test_equal_scores_come_before_none_of_each_other(rng: np.random.Generator) -> None:
+    truth = rng.random((60, 5)) < 0.3
+    scores = rng.integers(0, 4, (60, 5)).astype(np.float32)
+    expected = [average_precision_score(truth[:, c], scores[:, c]) for c in range(5)]
+    np.testing.assert_allclose(Ranked(truth, scores).average_precision(np.ones(60)), expected, atol=1e-12)
+
+
 def test_a_class_that_no_clip_has_is_left_out(judged_multi: Judged) -> None:
     truth = np.concatenate([judged_multi.truth, np.zeros((200, 1), bool)], axis=1)
     scores = np.concatenate([judged_multi.scores, np.ones((200, 1), np.float32)], axis=1)

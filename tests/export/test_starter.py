@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def test_an_official_download_gives_each_clip_its_fold_and_licence(official: Pat
         (lambda root: (root / "LICENSE").write_text("all rights"), "no clip's licence could be read"),
         (lambda root: (root / "audio" / "1-10000-A-0.wav").unlink(), "1 audio files are missing"),
         (lambda root: (root / "meta" / "esc50.csv").write_text("a,b\n"), "column filename is missing"),
+        (
+            lambda root: (root / "meta" / "esc50.csv").write_text(
+                re.sub(r"(?m)^4-.*\n", "", (root / "meta" / "esc50.csv").read_text())
+            ),
+            "fold 4 is missing",
+        ),
         (lambda root: (root / "meta" / "esc50.csv").unlink(), "neither meta/esc50.csv nor esc50.csv"),
     ],
 )
