@@ -13,8 +13,6 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-logger = logging.getLogger(__name__)
-
 
 def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """Quantise the weights of all matrix products by constants; activations are quantised as they come.
@@ -27,9 +25,6 @@ def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - slow to import
 
-    is_exact = adds_products_exactly()
-    if not is_exact:
-        logger.info("this processor overflows at products of 8 bits: int8 weights are made of 7")
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "int8.onnx"
         quantize_dynamic(
@@ -38,7 +33,7 @@ def dynamic_int8(model: onnx.ModelProto) -> onnx.ModelProto:
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,
             weight_type=QuantType.QInt8,
-            reduce_range=not is_exact,
+            reduce_range=not adds_products_exactly(),
         )
         return onnx.load(path)
 

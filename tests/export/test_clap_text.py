@@ -24,6 +24,7 @@ from edge.text_encoder import TextEncoder, TextTokenizer  # noqa: E402
 from export.clap import hub  # noqa: E402
 from export.clap.text_encoder import MAX_TOKENS, PAD, SmallWordTable, embed_texts, text_graph  # noqa: E402
 from export.clap.tokenizer_file import KNOWN, check_tokenizer, find_tokenizer  # noqa: E402
+from export.quantize import adds_products_exactly  # noqa: E402
 
 N_VOCABULARY, N_LAYERS, WIDTH, FEED_FORWARD, N_POSITIONS = 400, 3, 128, 256, 130
 EMBEDDING_DIM = 512
@@ -143,7 +144,9 @@ def test_the_graph_stays_near_full_precision_at_any_length(state, texts, graph):
     centred = [
         (rows - centre) / np.linalg.norm(rows - centre, axis=1, keepdims=True) for rows in (found, expected)
     ]
-    assert (centred[0] * centred[1]).sum(axis=1).min() > 0.98
+    # Seven bits a weight, where products of eight overflow, are half as fine.
+    least = 0.98 if adds_products_exactly() else 0.96
+    assert (centred[0] * centred[1]).sum(axis=1).min() > least
 
 
 def test_the_device_reads_the_graph_and_gets_what_the_workstation_computes(state, graph, tmp_path):
