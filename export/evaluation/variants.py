@@ -25,7 +25,6 @@ from export.evaluation.methods import (
     proto,
 )
 
-SMALLEST_K = 5
 LARGEST_K = 200
 
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from edge.bundle import Bundle
     from export.evaluation.accuracy import Row
     from export.evaluation.datasets.dataset import Dataset
+    from export.evaluation.inputs import Inputs
     from export.evaluation.judging import Prepared
     from export.evaluation.looks import Look
+    from export.evaluation.methods import Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +77,6 @@ def run(options: argparse.Namespace) -> None:
     from export.evaluation.accuracy import bundle_rows, check_k, judgeable, prepare  # noqa: PLC0415
     from export.evaluation.accuracy_report import accuracy_report  # noqa: PLC0415
     from export.evaluation.report import made_now, make_folder, print_report, write_report  # noqa: PLC0415
-    from export.evaluation.texts import Prompt, class_texts  # noqa: PLC0415
     from export.starter.teacher import Yamnet  # noqa: PLC0415
 
     check_prompt(options.prompt)
@@ -92,15 +93,8 @@ def run(options: argparse.Namespace) -> None:
         no_vectors = np.empty((len(dataset.clips), 0), np.float32)
         check_k(choice.k, prepare(bundle, dataset, no_vectors, final=options.final is not None))
     look = _look(options, bundle, dataset)
-    prompt = Prompt(options.prompt)
-    wanted = [prompt.sentence(name) for name in dataset.classes]
-    clips, sentences = inputs.embed(dataset, wanted)
-    texts = None
-    if set(wanted) <= set(sentences):
-        texts = class_texts(dataset.classes, [prompt], sentences)
-    elif inputs.may_have_texts(dataset):
-        logger.info("not all classes have their sentence: Proto and zero-shot are left out")
-    prepared = prepare(bundle, dataset, clips.vectors, final=options.final is not None)
+    vectors, texts = _embedded(options, dataset, inputs)
+    prepared = prepare(bundle, dataset, vectors, final=options.final is not None)
     entry = bundle.encoder_entry() if inputs.run is None else inputs.run.entry
     with look as taken:
         rows = bundle_rows(bundle, entry, prepared, texts, choice)
@@ -122,6 +116,22 @@ def _dataset(options: argparse.Namespace) -> Dataset:
     if options.command == "folder":
         return find_dataset(options.data)
     return load_esc10(options.data) if options.esc10 else load_esc50(options.data)
+
+
+def _embedded(
+    options: argparse.Namespace, dataset: Dataset, inputs: Inputs
+) -> tuple[Vectors, Vectors | None]:
+    """The clips' vectors, and the classes' texts if they can be had."""
+    from export.evaluation.texts import Prompt, class_texts  # noqa: PLC0415
+
+    prompt = Prompt(options.prompt)
+    wanted = [prompt.sentence(name) for name in dataset.classes]
+    clips, sentences = inputs.embed(dataset, wanted)
+    if set(wanted) <= set(sentences):
+        return clips.vectors, class_texts(dataset.classes, [prompt], sentences)
+    if inputs.may_have_texts(dataset):
+        logger.info("not all classes have their sentence: Proto and zero-shot are left out")
+    return clips.vectors, None
 
 
 def _look(options: argparse.Namespace, bundle: Bundle, dataset: Dataset) -> AbstractContextManager[Look]:
