@@ -25,7 +25,7 @@ _INTERRUPTED = 130  # what shells report for a program that Ctrl-C ended
 def run(args: argparse.Namespace) -> int:
     """Run the command that `args` name and return its exit code. Raises: SoundError."""
     # By name, so that only the command that runs is imported: `--version` needs neither numpy nor PortAudio.
-    command = importlib.import_module(f"edge.commands.{args.command}")
+    command = importlib.import_module(f"edge.commands.{args.command.replace('-', '_')}")
     return int(command.run(args))
 
 
@@ -65,7 +65,8 @@ def _fail(error: Exception, args: argparse.Namespace) -> int:
     # Where stderr is closed there is nobody to tell; print() would turn to stdout.
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"edge-listen: error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+            mark = "<3>" if _stderr_is_journal() else ""
+            print(f"{mark}edge-listen: error: {' '.join(message.split())}", file=sys.stderr, flush=True)
     if isinstance(error, SinkError):
         _abandon_stdout()
     return code
@@ -83,20 +84,43 @@ def _abandon_stdout() -> None:
 
 
 class _Formatter(logging.Formatter):
+    """Lines for a person; in systemd's journal each with its priority in front, as sd-daemon(3) has it."""
+
+    def __init__(self, *, for_journal: bool) -> None:
+        super().__init__()
+        self._for_journal = for_journal
+
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return f"edge-listen: {level}{super().format(record)}"
+        return f"{self._priority(record.levelno)}edge-listen: {level}{super().format(record)}"
+
+    def _priority(self, level: int) -> str:
+        if not self._for_journal:
+            return ""
+        return next(mark for least, mark in _PRIORITIES if level >= least)
+
+
+_PRIORITIES = ((logging.ERROR, "<3>"), (logging.WARNING, "<4>"), (logging.INFO, "<6>"), (0, "<7>"))
+
+
+def _stderr_is_journal() -> bool:
+    """Whether standard error is the stream that systemd says leads to its journal ($JOURNAL_STREAM)."""
+    try:
+        stat = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
 
 
 @contextmanager
 def _logs_on_stderr(*, verbose: bool) -> Iterator[None]:
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter())
+    handler.setFormatter(_Formatter(for_journal=_stderr_is_journal()))
     logger = logging.getLogger("edge")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
     # What a command says of itself, such as what it listens to or which labels it made, is for every run.
-    for name in ("edge.commands", "edge.custom_labels"):
+    for name in ("edge.commands", "edge.custom_labels", "edge.caretaker", "edge.sources.returning"):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         yield

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import ConfigError
+from edge.output_settings import (
+    ClipsSettings,
+    CommandSettings,
+    EventFileSettings,
+    HealthSettings,
+    MetricsSettings,
+    MqttSettings,
+    WebhookSettings,
+)
 from edge.settings import SOURCE_NAMES, Provider, Rivals, flag
 
 
@@ -42,12 +51,21 @@ class ListenConfig:
     provider: Provider = "auto"
     hop_s: float | None = None
     gate_dbfs: float = -60.0
+    budget: float | None = None
+    nice: int = 5
     input: str | None = None
     pcm: str | None = None
     input_command: str | None = None
     device: str | None = None
     rules: RuleSettings = RuleSettings()
     label_rules: Mapping[str, RuleSettings] = field(default_factory=dict)
+    events_file: EventFileSettings | None = None
+    mqtt: MqttSettings | None = None
+    webhook: WebhookSettings | None = None
+    command: CommandSettings | None = None
+    metrics: MetricsSettings | None = None
+    clips: ClipsSettings | None = None
+    health: HealthSettings = field(default_factory=HealthSettings)
     json: bool = False
     top: int = 0
     verbose: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.config import ListenConfig, RuleSettings
 from edge.errors import ConfigError
+from edge.output_settings import OUTPUT_TABLES, keys_of, required_keys
 from edge.settings import RULE_NAMES, SETTINGS, SOURCE_NAMES, Setting, flag
 
 if sys.version_info >= (3, 11):
@@ -40,9 +41,15 @@ def load_config(
     from_file_labels: dict[str, Values] = {}
     if path is not None:
         from_file, from_file_labels = _read_file(path)
-    given = {name: check_value(flag(name), SETTINGS[name], value) for name, value in (flags or {}).items()}
+    given: Values = {
+        name: check_value(flag(name), SETTINGS[name], value) for name, value in (flags or {}).items()
+    }
     if any(name in given for name in SOURCE_NAMES):
-        from_file = {name: value for name, value in from_file.items() if SETTINGS[name].table != "source"}
+        from_file = {
+            name: value
+            for name, value in from_file.items()
+            if name in OUTPUT_TABLES or SETTINGS[name].table != "source"
+        }
     values = from_file | given
     common = {name: values.pop(name) for name in list(values) if name in RULE_NAMES}
     common_flags = {name: value for name, value in given.items() if name in RULE_NAMES}
@@ -63,14 +70,14 @@ def check_value(where: str, setting: Setting, value: object) -> object:
     Raises: ConfigError if it is of the wrong type or out of range.
     """
     if setting.kind == "words":
-        if isinstance(value, list | tuple) and all(isinstance(word, str) and word.strip() for word in value):
-            return tuple(value)
-        raise ConfigError(f'{where} must be a list of names, such as ["dog bark", "siren"], not {value!r}')
+        return _check_words(where, setting, value)
     if setting.kind == "switch":
         if isinstance(value, bool):
             return value
         raise ConfigError(f"{where} must be true or false, not {value!r}")
-    if setting.kind in ("number", "whole"):
+    if setting.kind == "percent" and isinstance(value, str):
+        value = _percents_in(value)
+    if setting.kind in ("number", "whole", "percent"):
         return _check_number(where, setting, value)
     if setting.kind == "path" and isinstance(value, str | Path) and str(value):
         return Path(value).expanduser()
@@ -81,9 +88,32 @@ def check_value(where: str, setting: Setting, value: object) -> object:
     return value
 
 
+def _percents_in(text: str) -> object:
+    """The number in a text such as "25%"; the text if there is none. A flag may come without the sign."""
+    try:
+        return float(text.removesuffix("%"))
+    except ValueError:
+        return text
+
+
+def _check_words(where: str, setting: Setting, value: object) -> tuple[str, ...]:
+    examples = setting.choices or ("dog bark", "siren")
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(word, str) and word.strip() for word in value
+    ):
+        listed = ", ".join(f'"{word}"' for word in examples)
+        raise ConfigError(f"{where} must be a list of names, such as [{listed}], not {value!r}")
+    unknown = [word for word in value if setting.choices and word not in setting.choices]
+    if unknown:
+        raise ConfigError(f"{where} may hold {', '.join(setting.choices)}, not {unknown[0]!r}")
+    return tuple(value)
+
+
 def _check_number(where: str, setting: Setting, value: object) -> float:
     allowed = (int,) if setting.kind == "whole" else (int, float)
-    kind = "a whole number" if setting.kind == "whole" else "a number"
+    kind = {"whole": "a whole number", "percent": 'a share such as "25%", a number'}.get(
+        setting.kind, "a number"
+    )
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise ConfigError(f"{where} must be {kind}, not {value!r}")
     low, high = setting.range
@@ -104,17 +134,28 @@ def _read_file(path: Path) -> tuple[Values, dict[str, Values]]:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     values: Values = {}
     labels: dict[str, Values] = {}
-    known_tables = sorted({setting.table for setting in SETTINGS.values()})
+    known_tables = [*dict.fromkeys(setting.table for setting in SETTINGS.values()), *OUTPUT_TABLES]
     for table, entries in tables.items():
         if table not in known_tables:
             raise _unknown(path, table, (*known_tables, *SETTINGS))
         if not isinstance(entries, dict):
             raise ConfigError(f"{path}: {table} must be a table: write [{table}], its keys on lines below")
+        if table in OUTPUT_TABLES:
+            values[table] = _read_output(path, table, entries)
+            continue
         if table == "rules":
             labels = _read_label_rules(path, entries.pop("labels", {}))
         known = {name: setting for name, setting in SETTINGS.items() if setting.table == table}
         values |= _read_table(path, table, entries, known)
     return values, labels
+
+
+def _read_output(path: Path, table: str, entries: Values) -> object:
+    values = _read_table(path, table, entries, keys_of(table))
+    for key in required_keys(table):
+        if key not in values:
+            raise ConfigError(f"{path}: [{table}] needs {key}: {keys_of(table)[key].help}")
+    return OUTPUT_TABLES[table](**values)
 
 
 def _read_label_rules(path: Path, tables: object) -> dict[str, Values]:
@@ -139,5 +180,6 @@ def _read_table(path: Path, table: str, entries: Values, known: Mapping[str, Set
 def _unknown(path: Path, key: str, known: Iterable[str]) -> ConfigError:
     last = key.rsplit(".", maxsplit=1)[-1]
     elsewhere = [f"{setting.table}.{name}" for name, setting in SETTINGS.items() if name == last]
+    elsewhere += [f"{table}.{last}" for table in OUTPUT_TABLES if last in keys_of(table)]
     nearest = elsewhere or difflib.get_close_matches(key, list(known), n=1, cutoff=0)
     return ConfigError(f"{path}: unknown key {key}; the nearest known one is {nearest[0]}")

@@ -1,17 +1,20 @@
-"""The run loop: a source's blocks through the recognizer to the sinks, until they end or a signal comes."""
+"""The run loop: a source's blocks through the recognizer to the outputs, until they end or a signal comes.
+
+One thread reads, recognises and decides. Everything else reaches it through a queue that it looks into
+between two blocks, so nothing here is shared.
+"""
 
 from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
 from edge.errors import AudioSourceError
-from edge.events import EventStamper, Sink
-from edge.health import DropMonitor
+from edge.events import EventStamper, Record
 from edge.types import AudioBlock, AudioSource, SoundEvent
 
 logger = logging.getLogger(__name__)
@@ -29,42 +32,58 @@ class BlockRecognizer(Protocol):
         ...
 
 
+class Caretaker(Protocol):
+    """Looks after a program that runs for months; the loop gives it a turn between two blocks."""
+
+    def took(self, block: AudioBlock) -> None:
+        """Take a block that is about to be heard."""
+        ...
+
+    def tend(self) -> list[SoundEvent]:
+        """Do what is due. Returns: events that this ended."""
+        ...
+
+
+class _NoCare:
+    def took(self, block: AudioBlock) -> None:
+        pass
+
+    def tend(self) -> list[SoundEvent]:
+        return []
+
+
 def listen(
     source: AudioSource,
     recognizer: BlockRecognizer,
-    sinks: Sequence[Sink],
-    *,
-    sample_rate_hz: int,
-    bundle_sha256: str,
+    send: Callable[[Record], None],
+    stamper: EventStamper,
+    caretaker: Caretaker | None = None,
 ) -> None:
     """Run until the source ends, by itself or by `source.stop()`; open events are closed and sent.
 
     source: open already.
-    sinks: each is given every event, in this order.
-    sample_rate_hz, bundle_sha256: of the bundle in use.
+    send: is given every event, in order.
+    stamper: of this source.
     Raises: AudioSourceError when the source fails, after open events were closed and sent; SinkError when an
         event cannot be delivered; EncoderError.
     """
-    stamper = EventStamper(source.name, sample_rate_hz, bundle_sha256)
-    drops = DropMonitor(sample_rate_hz)
+    care = caretaker or _NoCare()
 
-    def send(events: list[SoundEvent]) -> None:
+    def send_all(events: list[SoundEvent]) -> None:
         for event in events:
-            record = stamper.stamp(event)
-            for sink in sinks:
-                sink.emit(record)
+            send(stamper.stamp(event))
 
     try:
         for block in source.blocks():
-            stamper.saw(block)
-            send(recognizer.push(block))
-            drops.check(source.dropped_samples, block.start_sample)
+            if block is not None:
+                stamper.saw(block)
+                care.took(block)
+                send_all(recognizer.push(block))
+            send_all(care.tend())
     except AudioSourceError:
-        send(recognizer.flush())
-        drops.finish(source.dropped_samples)
+        send_all(recognizer.flush())
         raise
-    send(recognizer.flush())
-    drops.finish(source.dropped_samples)
+    send_all(recognizer.flush())
 
 
 @contextmanager

@@ -46,6 +46,10 @@ class SinkError(SoundError, OSError):
     exit_code = 6
 
 
+class RefusedError(SinkError):
+    """An event was refused for what it is, so that trying again would not help."""
+
+
 def first_line(error: BaseException) -> str:
     """What another's error says, as a part of a message."""
     return one_line((str(error).splitlines() or [type(error).__name__])[0])

@@ -20,6 +20,11 @@ COMMANDS = {
     "labels": "show the sounds that a bundle knows",
     "devices": "show the microphones of this machine",
     "demo": "run a made-up scene of sounds through the whole program; needs no microphone",
+    "doctor": "check this machine, the bundle, the microphone and the outputs; say what to mend",
+    "status": "ask the edge-listen that is running how it is",
+    "reload": "have the edge-listen that is running read its configuration file again",
+    "install-service": "install it as a systemd service that starts with the machine",
+    "uninstall-service": "take that service off again",
 }
 """What `edge-listen` does besides listening, by its first argument."""
 
@@ -87,19 +92,14 @@ def _listen_parser() -> argparse.ArgumentParser:
         prog="edge-listen",
         usage=_USAGE.format(commands=",".join(COMMANDS)),
         description=_DESCRIPTION,
-        epilog=_EPILOG.format(commands="\n".join(f"  {name:10}{text}" for name, text in COMMANDS.items())),
+        epilog=_EPILOG.format(commands="\n".join(f"  {name:18}{text}" for name, text in COMMANDS.items())),
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
     groups = {table: parser.add_argument_group(title) for table, title in _GROUPS.items()}
     for name, setting in SETTINGS.items():
         _add(groups[setting.table], name)
-    groups["output"].add_argument(
-        "--config",
-        type=_path,
-        metavar="FILE",
-        help="a TOML file that holds whatever these options say; an option given here wins over it",
-    )
+    _add_config(groups["output"])
     parser.add_argument("--version", action="version", version=f"edge-listen {_version()}")
     return parser
 
@@ -113,12 +113,83 @@ def _command_parser(command: str) -> argparse.ArgumentParser:
     )
     if command in ("labels", "demo"):
         _add(parser, "bundle")
-    if command == "demo":
-        _add(parser, "provider")
-        parser.add_argument("--fast", action="store_true", help="don't wait for the scene to play")
+    if command in _ADD_OPTIONS:
+        _ADD_OPTIONS[command](parser)
     for name in ("verbose", "debug"):
         _add(parser, name)
     return parser
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    _add(parser, "provider")
+    parser.add_argument("--fast", action="store_true", help="don't wait for the scene to play")
+
+
+def _devices_options(parser: argparse.ArgumentParser) -> None:
+    _add(parser, "device")
+    parser.add_argument(
+        "--test",
+        action="store_true",
+        help="record from it for a few seconds and say what came: level, faults",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, metavar="SECONDS", help="how long --test records (default: 5)"
+    )
+
+
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser, "the configuration to check (default: that of the service, if there is one)")
+
+
+def _control_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+
+
+def _install_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser, "a configuration to put into /etc/edge-listen/config.toml, if there is none yet")
+    parser.add_argument(
+        "--network",
+        action="store_true",
+        help="let it reach the network: MQTT, webhook, metrics, network audio",
+    )
+    parser.add_argument("--gpu", action="store_true", help="let it reach an NVIDIA GPU, in a PC or a Jetson")
+    parser.add_argument(
+        "--rollback", action="store_true", help="go back to the version that was installed before this one"
+    )
+    _service_options(parser)
+
+
+def _uninstall_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--keep-data", action="store_true", help="keep its configuration and its state directory"
+    )
+    _service_options(parser)
+
+
+def _service_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    parser.add_argument("--yes", action="store_true", help="don't ask before doing it")
+    parser.add_argument(
+        "--root", type=_path, default=Path("/"), metavar="DIR", help="install into the system image in DIR"
+    )
+
+
+_ADD_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "demo": _demo_options,
+    "devices": _devices_options,
+    "doctor": _doctor_options,
+    "status": _control_options,
+    "reload": _control_options,
+    "install-service": _install_options,
+    "uninstall-service": _uninstall_options,
+}
+
+
+def _add_config(
+    group: argparse._ActionsContainer,
+    meaning: str = "a TOML file with whatever these options say, and more; an option given here wins over it",
+) -> None:
+    group.add_argument("--config", type=_path, metavar="FILE", help=meaning)
 
 
 def _path(text: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from edge.onnx_session import prefers_gpu
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.scoring import PrototypeSet
 from edge.trigger import TriggerRule
+from edge.trigger_bank import TriggerBank
+from edge.types import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +65,25 @@ class Pipeline:
             f"a window of {self.settings.window_s:g} s every {self.settings.hop_s:g} s"
         )
 
-    def recognizer(self, observe: Callable[[WindowReport], None] | None = None) -> Recognizer:
-        """A recognizer at the start of a stream. Raises: ConfigError."""
-        return Recognizer(self.settings, self.encoder, self.prototypes, self.rules, observe)
+    def recognizer(
+        self, observe: Callable[[WindowReport], None] | None = None, encoder: Encoder | None = None
+    ) -> Recognizer:
+        """A recognizer at the start of a stream.
+
+        encoder: takes the place of this pipeline's, such as one that times it.
+        Raises: ConfigError.
+        """
+        return Recognizer(self.settings, encoder or self.encoder, self.prototypes, self.rules, observe)
+
+    def listening_for(self, config: ListenConfig) -> Pipeline:
+        """The same bundle and encoder with the labels and rules of another configuration.
+
+        Raises: BundleError, LabelError, ConfigError, EncoderError.
+        """
+        chosen = _choose_labels(config, self.bundle, self.entry)
+        # Made to be thrown away: it refuses rules that aren't whole samples before anything is changed.
+        TriggerBank(chosen.prototypes, chosen.rules, self.settings.window_hop, self.sample_rate_hz)
+        return replace(self, prototypes=chosen.prototypes, thresholds=chosen.thresholds, rules=chosen.rules)
 
 
 def builtin_bundle() -> Path:
@@ -86,17 +104,7 @@ def prepare(config: ListenConfig) -> Pipeline:
     bundle = load_bundle(config.bundle or builtin_bundle())
     manifest = bundle.manifest
     entry = bundle.encoder_entry(config.encoder, for_gpu=prefers_gpu(config.provider))
-    words = parse_label_list(config.labels, manifest.labels) if config.comma_lists else config.labels
-    made = make_labels(words, bundle, entry)
-    known = (*manifest.labels, *(label.entry for label in made))
-    labels = resolve_labels(words, known, _way_to_add(manifest))
-    own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
-    thresholds = bundle.thresholds(entry) | {m.entry.name: m.entry.thresholds[entry.name] for m in made}
-    rules = {
-        name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name], manifest.rules)
-        for name in labels
-    }
-    _warn_of_notes(known, labels)
+    chosen = _choose_labels(config, bundle, entry)
     settings = RecognizerSettings(
         log_mel=manifest.log_mel,
         window_s=manifest.window_s,
@@ -109,10 +117,38 @@ def prepare(config: ListenConfig) -> Pipeline:
         bundle=bundle,
         entry=entry,
         encoder=load_encoder(bundle, entry, settings.window_hop, config.provider),
+        prototypes=chosen.prototypes,
+        thresholds=chosen.thresholds,
+        rules=chosen.rules,
+        settings=settings,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    prototypes: PrototypeSet
+    thresholds: Mapping[str, float]
+    rules: Mapping[str, TriggerRule]
+
+
+def _choose_labels(config: ListenConfig, bundle: Bundle, entry: EncoderEntry) -> _Chosen:
+    """Find the labels, make those that the bundle can make, and say by which rules each is told."""
+    manifest = bundle.manifest
+    words = parse_label_list(config.labels, manifest.labels) if config.comma_lists else config.labels
+    made = make_labels(words, bundle, entry)
+    known = (*manifest.labels, *(label.entry for label in made))
+    labels = resolve_labels(words, known, _way_to_add(manifest))
+    own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
+    thresholds = bundle.thresholds(entry) | {m.entry.name: m.entry.thresholds[entry.name] for m in made}
+    rules = {
+        name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name], manifest.rules)
+        for name in labels
+    }
+    _warn_of_notes(known, labels)
+    return _Chosen(
         prototypes=with_labels(bundle.prototypes(entry), made),
         thresholds=thresholds | {name: rule.on_threshold for name, rule in rules.items()},
         rules=rules,
-        settings=settings,
     )
 
 

@@ -106,6 +106,11 @@ class Recognizer:
         rules: for each label listened for, by its name among the prototypes, when its events begin and end.
         observe: called with each window's report, in order, before the events it brings are returned.
 
+    Attributes:
+        hear_every: of how many windows one is heard; the others are passed over, so that a machine that is
+            too slow keeps up. May be set at any time; 1 hears all.
+        n_skipped: how many were passed over so far.
+
     Raises:
         ConfigError: if a label of `rules` has no prototype, or a rule's duration isn't whole samples.
     """
@@ -125,6 +130,10 @@ class Recognizer:
         self._windower = Windower(settings.window_length, settings.window_hop)
         self._log_mel = self._fresh_log_mel()
         self._had_gap = False
+        self.hear_every = 1
+        self.n_skipped = 0
+        self._n_hops = 0
+        self._has_heard = False
         self._level_stretch = round(LEVEL_STRETCH_S * settings.log_mel.sample_rate_hz)
         self._triggers = TriggerBank(prototypes, rules, settings.window_hop, settings.log_mel.sample_rate_hz)
 
@@ -154,7 +163,30 @@ class Recognizer:
         self._had_gap = is_gap or (self._had_gap and expected is not None)
         events = self._end_stretch(expected) if is_gap else []
         for window in self._windower.push(block):
-            events += self._hear(window)
+            self._n_hops += 1
+            if self._is_heard():
+                events += self._hear(window)
+        return events
+
+    def _is_heard(self) -> bool:
+        # The first of a stretch is, whatever was before it.
+        if not self._has_heard or self._n_hops >= self.hear_every:
+            return True
+        self.n_skipped += 1
+        return False
+
+    def listen_for(self, prototypes: PrototypeSet, rules: Mapping[str, TriggerRule]) -> list[SoundEvent]:
+        """Change what is listened for, from the next window on; no sample is lost.
+
+        A label whose rule stays as it was goes on undisturbed, open event included.
+
+        Returns: the offsets of the open events of labels that are dropped or get another rule.
+
+        Raises:
+            ConfigError: as the constructor; then nothing was changed.
+        """
+        events = self._triggers.listen_for(prototypes, rules, self._windower.next_sample or 0)
+        self._prototypes = prototypes
         return events
 
     def flush(self) -> list[SoundEvent]:
@@ -166,7 +198,10 @@ class Recognizer:
             EncoderError: if the encoder fails.
         """
         end_sample = self._windower.next_sample
-        events = [event for window in self._windower.flush() for event in self._hear(window)]
+        events = []
+        for window in self._windower.flush():
+            self._n_hops += 1
+            events += self._hear(window)
         return events + self._end_stretch(end_sample)
 
     def _end_stretch(self, end_sample: int | None) -> list[SoundEvent]:
@@ -174,6 +209,7 @@ class Recognizer:
             return []
         # Windows after a jump may happen to stand a hop behind the last: frames of before mustn't be reused.
         self._log_mel = self._fresh_log_mel()
+        self._n_hops, self._has_heard = 0, False
         return self._triggers.close(end_sample)
 
     def _hear(self, window: Window) -> list[SoundEvent]:
@@ -185,8 +221,9 @@ class Recognizer:
             window_scores = scores(self._encoder.encode(self._log_mel(window)), self._prototypes)
         is_all = len(window.samples) < self._settings.window_length and not self._had_gap
         events, supporting = self._triggers.step(
-            window.start_sample, window.end_sample, window_scores, is_all=is_all
+            window.start_sample, window.end_sample, window_scores, n_hops=self._n_hops, is_all=is_all
         )
+        self._n_hops, self._has_heard = 0, True
         if self._observe is not None:
             self._observe(
                 WindowReport(

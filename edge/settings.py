@@ -15,17 +15,18 @@ class Setting:
     """A setting's values and meaning.
 
     Attributes:
-        table: the table of the configuration file that it stands in.
-        kind: type of its values; "words" is a list of texts, "switch" is true or false.
+        table: the table of the configuration file that it stands in; empty for `edge.output_settings`.
+        kind: type of its values; "words" is a list of texts, "switch" is true or false, "percent" is a number
+            or a text such as "25%".
         help: its meaning in plain words, for `--help`, which adds the default.
         metavar: how `--help` names the value, usually its unit.
         range: least and greatest number allowed.
-        choices: the values allowed, if they can be listed.
+        choices: the values allowed, or of "words" each of them, if they can be listed.
         default: how `--help` names a default that the value itself doesn't say.
     """
 
-    table: Literal["listen", "source", "rules", "output"]
-    kind: Literal["words", "text", "path", "number", "whole", "switch"]
+    table: Literal["listen", "source", "rules", "output", ""]
+    kind: Literal["words", "text", "path", "number", "whole", "percent", "switch"]
     help: str
     metavar: str = ""
     range: tuple[float, float] = (-math.inf, math.inf)
@@ -90,6 +91,21 @@ SETTINGS = {
         "DBFS",
         (-200, 0),
     ),
+    "budget": Setting(
+        "listen",
+        "percent",
+        "how much of one processor core it may use, such as 25%; windows are passed over for it",
+        "PERCENT",
+        (1, 100),
+        default="no limit",
+    ),
+    "nice": Setting(
+        "listen",
+        "whole",
+        "how far it steps back behind other programs that want the processor, for a live source",
+        "N",
+        (0, 19),
+    ),
     "input": _text(
         "source",
         "FILE",
@@ -105,7 +121,7 @@ SETTINGS = {
     "device": _text(
         "source",
         "NAME",
-        "the microphone to use, by name; `edge-listen devices` lists them",
+        "the microphone to use, by name, card or USB identity; `edge-listen devices` lists them",
         default="the system's default",
     ),
     "threshold": _rule(

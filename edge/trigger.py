@@ -27,7 +27,8 @@ class TriggerRule:
         margin: in [-2, 2], how far the score must be above the best rival's for support; below 0, it may be
             that far under it. An open event goes on whatever its rivals score.
         rivals: which names are rivals, see `edge.scoring.rivals_of`.
-        confirm_s: seconds of support that confirm an event; a supporting window gives one hop.
+        confirm_s: seconds of support that confirm an event; a supporting window gives one hop, or those since
+            the window before where some were passed over.
         within_s: the stretch, up to now, in which those must lie; at least `confirm_s`.
         release_s: seconds under `off_threshold`, or without a score, that end an event.
         cooldown_s: an event begins no sooner than this after the offset of the label's last; windows whose
@@ -73,6 +74,7 @@ class TriggerRule:
 class _Support:
     onset_sample: int
     end_sample: int
+    hop: int
     score: float
 
 
@@ -104,6 +106,7 @@ class Trigger:
     ) -> None:
         self.label = label
         self._rule = rule
+        self._window_hop = window_hop
         self._hop = window_hop
         self._numbers = numbers
         self._confirm = whole_samples(rule.confirm_s, sample_rate_hz, "confirm_s")
@@ -126,15 +129,17 @@ class Trigger:
         score: float | None,
         best_rival: float,
         *,
+        n_hops: int = 1,
         is_all: bool = False,
     ) -> SoundEvent | None:
-        """Take the next window, one hop after the one before.
+        """Take the next window.
 
         Args:
             start_sample: position of the window's first sample.
             end_sample: position just behind its last.
             score: the label's cosine, or None if the window wasn't embedded: it supports and holds nothing.
             best_rival: the highest cosine among the label's rivals; -inf if there is none.
+            n_hops: how many hops after the window before it stands; what lies between wasn't heard.
             is_all: whether there is no more of the stream than this window, so that it must confirm alone.
 
         Returns: the event that begins or ends with this window, if one does.
@@ -142,6 +147,7 @@ class Trigger:
         if self._closed_at is not None and start_sample < self._closed_at:
             self._last_offset = None  # After a jump backwards, it may lie ahead by hours.
         self._closed_at = None
+        self._hop = n_hops * self._window_hop
         if self._open is not None:
             return self._go_on(self._open, start_sample, end_sample, score)
         while self._supports and self._supports[0].end_sample <= end_sample - self._within:
@@ -150,10 +156,14 @@ class Trigger:
         last_hop = max(start_sample, end_sample - self._hop)
         if score is None or not self.is_supported_by(score, best_rival) or self._is_cooling_down(last_hop):
             return None
-        self._supports.append(_Support(self._onset(start_sample, end_sample), end_sample, score))
-        if not is_all and len(self._supports) * self._hop < self._confirm:
+        self._supports.append(_Support(self._onset(start_sample, end_sample), end_sample, self._hop, score))
+        if not is_all and sum(support.hop for support in self._supports) < self._confirm:
             return None
         return self._begin(start_sample, end_sample)
+
+    def obeys(self, rule: TriggerRule | None) -> bool:
+        """Whether this is the rule that the trigger was made with."""
+        return rule == self._rule
 
     def close(self, end_sample: int) -> SoundEvent | None:
         """End the stream, or a stretch of it before a gap: support is forgotten, a cooldown runs on.

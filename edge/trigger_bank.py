@@ -34,28 +34,62 @@ class TriggerBank:
         window_hop: int,
         sample_rate_hz: int,
     ) -> None:
+        self._window_hop = window_hop
+        self._sample_rate_hz = sample_rate_hz
+        self._numbers = itertools.count(1)
+        self._triggers: list[Trigger] = []
+        self.listen_for(prototypes, rules, 0)
+
+    def listen_for(
+        self, prototypes: PrototypeSet, rules: Mapping[str, TriggerRule], end_sample: int
+    ) -> list[SoundEvent]:
+        """Change what is listened for. A label whose rule stays as it was goes on undisturbed.
+
+        Args:
+            prototypes: whose names the scores are of from now on.
+            rules: as the constructor's.
+            end_sample: how far the stream has come.
+
+        Returns: the offsets of the open events of the labels that are dropped or get another rule.
+
+        Raises:
+            ConfigError: as the constructor; then nothing was changed.
+        """
         for label in rules:
             if label not in prototypes.names:
                 raise ConfigError(f"there is no prototype for the label {label!r}: listen for one that has")
-        numbers = itertools.count(1)
-        self._triggers = [
-            Trigger(label, rule, window_hop, sample_rate_hz, numbers) for label, rule in rules.items()
+        kept = {
+            trigger.label: trigger for trigger in self._triggers if trigger.obeys(rules.get(trigger.label))
+        }
+        triggers = [
+            kept.get(label) or Trigger(label, rule, self._window_hop, self._sample_rate_hz, self._numbers)
+            for label, rule in rules.items()
         ]
+        closed = [trigger.close(end_sample) for trigger in self._triggers if trigger.label not in kept]
+        self._triggers = triggers
         self._places = np.array([prototypes.names.index(label) for label in rules], np.intp)
         self._is_rival = np.zeros((len(rules), len(prototypes.names)), np.bool_)
         for row, place, rule in zip(self._is_rival, self._places, rules.values(), strict=True):
             row[rivals_of(prototypes, int(place), rule.rivals)] = True
+        return [event for event in closed if event is not None]
 
     def step(
-        self, start_sample: int, end_sample: int, scores: Scores | None, *, is_all: bool = False
+        self,
+        start_sample: int,
+        end_sample: int,
+        scores: Scores | None,
+        *,
+        n_hops: int = 1,
+        is_all: bool = False,
     ) -> tuple[list[SoundEvent], tuple[str, ...]]:
-        """Take the next window, one hop after the one before.
+        """Take the next window.
 
         Args:
             start_sample: position of the window's first sample.
             end_sample: position just behind its last.
             scores: (n_names,) float32 cosine in the order of the prototypes' names; None if the window
                 wasn't embedded.
+            n_hops: how many hops after the window before it stands.
             is_all: whether there is no more of the stream than this window, so that it must confirm alone.
 
         Returns: the events that begin or end with this window, and the labels that it supports, both in the
@@ -70,7 +104,7 @@ class TriggerBank:
         for trigger, score, best_rival in zip(self._triggers, own, best_rivals, strict=True):
             if score is not None and trigger.is_supported_by(score, best_rival):
                 supporting.append(trigger.label)
-            event = trigger.step(start_sample, end_sample, score, best_rival, is_all=is_all)
+            event = trigger.step(start_sample, end_sample, score, best_rival, n_hops=n_hops, is_all=is_all)
             if event is not None:
                 events.append(event)
         return events, tuple(supporting)

@@ -118,8 +118,11 @@ class AudioSource(Protocol):
         """Close it; safe to call twice."""
         ...
 
-    def blocks(self) -> Iterator[AudioBlock]:
-        """Blocks in order of time. Raises: AudioSourceError when the source fails."""
+    def blocks(self) -> Iterator[AudioBlock | None]:
+        """Blocks in order of time; None when none has come for a while, to give the caller a turn.
+
+        Raises: AudioSourceError when the source fails.
+        """
         ...
 
     def stop(self) -> None:

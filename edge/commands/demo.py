@@ -12,7 +12,7 @@ from typing import TextIO
 
 from edge.config import ListenConfig
 from edge.daemon import listen, stopped_by_signals
-from edge.events import EventRecord
+from edge.events import EventRecord, EventStamper, Record
 from edge.pipeline import prepare
 from edge.scene import DEMO_SOUNDS, SceneSound, demo_scene
 from edge.sinks.text import standard_output, write_line
@@ -95,8 +95,10 @@ class SceneLog:
             sound = self._to_come.pop(0)
             self._write(stream_clock(sound.onset_s), sound.what, "")
 
-    def emit(self, record: EventRecord) -> None:
+    def emit(self, record: Record) -> None:
         """Show an event, and whether it is of a sound of the scene."""
+        if not isinstance(record, EventRecord):
+            return
         if record.duration_s is not None:
             self._write(
                 stream_clock(record.stream_s), "", f"{record.label} ended after {record.duration_s:.1f} s"
@@ -145,12 +147,7 @@ def run(args: argparse.Namespace) -> int:
     log = SceneLog(standard_output(), sounds, settings.window_s / 2.0 + settings.hop_s)
     source = SceneSource(samples, pipeline.sample_rate_hz, fast=args.fast, progress=log.progress)
     with closing(log), stopped_by_signals(source), source:
-        listen(
-            source,
-            pipeline.recognizer(),
-            [log],
-            sample_rate_hz=pipeline.sample_rate_hz,
-            bundle_sha256=pipeline.bundle.sha256,
-        )
+        stamper = EventStamper(lambda: source.name, pipeline.sample_rate_hz, pipeline.bundle.sha256)
+        listen(source, pipeline.recognizer(), log.emit, stamper)
     log.summarise()
     return 0

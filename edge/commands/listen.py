@@ -7,26 +7,37 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO
 
+from edge.clip_speech import speech_places
 from edge.config import ListenConfig
 from edge.daemon import listen, stopped_by_signals
 from edge.errors import AudioSourceError, ConfigError
-from edge.events import Sink
-from edge.health import FaultMonitor
+from edge.events import EventStamper, Record, Sink
+from edge.file_health import FileHealth
+from edge.live_listening import listen_live
 from edge.live_view import LiveView
+from edge.memory import keep_memory_flat
 from edge.options import listen_config
+from edge.outbox import Outbox
+from edge.output_settings import RECORD_KINDS
+from edge.outputs import Outputs, Surroundings
 from edge.pipeline import Pipeline, prepare
 from edge.recognizer import WindowReport
+from edge.reload import Reloader
+from edge.requests import RequestQueue
 from edge.sinks.console import ConsoleSink
 from edge.sinks.json_lines import JsonLinesSink
 from edge.sinks.text import standard_output
 from edge.sources.audio_file import AudioFileSource
-from edge.sources.microphone import MicrophoneSource
 from edge.sources.pcm_pipe import PcmPipeSource, parse_pcm_format
-from edge.types import AudioSource
+from edge.sources.returning import ReturningMicrophone
+from edge.state import state_directory
 
 logger = logging.getLogger(__name__)
+
+STDOUT_QUEUE = 1000
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,31 +51,31 @@ def run(args: argparse.Namespace) -> int:
             'say what to listen for, such as: edge-listen --labels "dog bark,siren" '
             "(`edge-listen labels` lists all; --help tells the rest)"
         )
+    keep_memory_flat()
     pipeline = prepare(config)
     source = open_source(config, pipeline.sample_rate_hz)
-    stdout = standard_output()
-    view = _live_view(config, pipeline, stdout)
-    sink: Sink
-    if config.json:
-        sink = JsonLinesSink(stdout, view.clear if view else None)
-    else:
-        sink = ConsoleSink(stdout, pipeline.label_width, view.clear if view else None)
-    with closing(sink), stopped_by_signals(source), source:
-        recognizer = pipeline.recognizer(_observers(source, pipeline, view))
+    requests = RequestQueue()
+    outputs = Outputs(config, _surroundings(pipeline, requests, waits=isinstance(source, AudioFileSource)))
+    with closing(outputs):
+        stdout = standard_output()
+        view = _live_view(config, pipeline, stdout)
+        sink = _stdout_sink(config, pipeline, stdout, view, outputs)
         logger.info(
             "listening to %s for %s (%s)", source.name, ", ".join(pipeline.rules), pipeline.description
         )
-        listen(
-            source,
-            recognizer,
-            [sink],
-            sample_rate_hz=pipeline.sample_rate_hz,
-            bundle_sha256=pipeline.bundle.sha256,
-        )
+        with closing(sink), stopped_by_signals(source):
+            if isinstance(source, AudioFileSource):
+                _listen_to_file(source, pipeline, view, [sink, outputs])
+            else:
+                reader = (lambda: listen_config(args)) if getattr(args, "config", None) else None
+                reloader = Reloader(config, pipeline, outputs, reader)
+                listen_live(source, config, pipeline, view, sink, outputs, reloader, requests)
     return 0
 
 
-def open_source(config: ListenConfig, sample_rate_hz: int) -> AudioSource:
+def open_source(
+    config: ListenConfig, sample_rate_hz: int
+) -> PcmPipeSource | AudioFileSource | ReturningMicrophone:
     """The source that the settings name, not opened yet. Raises: ConfigError, AudioSourceError."""
     if config.input_command is not None:
         return PcmPipeSource(config.input_command, parse_pcm_format(config.pcm or ""), sample_rate_hz)
@@ -76,7 +87,56 @@ def open_source(config: ListenConfig, sample_rate_hz: int) -> AudioSource:
         return PcmPipeSource(stdin.buffer, parse_pcm_format(config.pcm or ""), sample_rate_hz)
     if config.input is not None:
         return AudioFileSource(config.input, sample_rate_hz)
-    return MicrophoneSource(config.device, sample_rate_hz)
+    return ReturningMicrophone(config.device, sample_rate_hz)
+
+
+def _listen_to_file(
+    source: AudioFileSource, pipeline: Pipeline, view: LiveView | None, sinks: list[Sink]
+) -> None:
+    health = FileHealth(pipeline.sample_rate_hz)
+
+    def observe(report: WindowReport) -> None:
+        health.saw(report)
+        if view is not None:
+            view(report)
+
+    def send(record: Record) -> None:
+        for sink in sinks:
+            sink.emit(record)
+
+    with source:
+        stamper = EventStamper(lambda: source.name, pipeline.sample_rate_hz, pipeline.bundle.sha256)
+        listen(source, pipeline.recognizer(observe), send, stamper)
+
+
+def _surroundings(pipeline: Pipeline, requests: RequestQueue, *, waits: bool) -> Surroundings:
+    def set_labels(labels: tuple[str, ...]) -> None:
+        requests.put("labels", {"labels": labels})
+
+    # The bundle's own: a reload changes the labels made besides, which come behind.
+    prototypes = pipeline.bundle.prototypes(pipeline.entry)
+    return Surroundings(
+        version=_version(),
+        sample_rate_hz=pipeline.sample_rate_hz,
+        state_directory=state_directory(),
+        speech_places=speech_places(prototypes.names, prototypes.background),
+        waits=waits,
+        labels=tuple(pipeline.rules),
+        set_labels=set_labels,
+    )
+
+
+def _stdout_sink(
+    config: ListenConfig, pipeline: Pipeline, stdout: TextIO, view: LiveView | None, outputs: Outputs
+) -> Sink:
+    before_line: Callable[[], None] | None = view.clear if view else None
+    sink: Sink = (
+        JsonLinesSink(stdout, before_line)
+        if config.json
+        else ConsoleSink(stdout, pipeline.label_width, before_line)
+    )
+    # Alone, it decides: a reader that goes away ends the program. Beside others, it must not be in their way.
+    return Outbox("stdout", sink, STDOUT_QUEUE, RECORD_KINDS) if outputs.names and not view else sink
 
 
 def _live_view(config: ListenConfig, pipeline: Pipeline, stdout: TextIO) -> LiveView | None:
@@ -101,14 +161,8 @@ def _live_view(config: ListenConfig, pipeline: Pipeline, stdout: TextIO) -> Live
     return view
 
 
-def _observers(
-    source: AudioSource, pipeline: Pipeline, view: LiveView | None
-) -> Callable[[WindowReport], None]:
-    faults = FaultMonitor(pipeline.sample_rate_hz, of_file=isinstance(source, AudioFileSource))
-
-    def observe(report: WindowReport) -> None:
-        faults(report)
-        if view is not None:
-            view(report)
-
-    return observe
+def _version() -> str:
+    try:
+        return version("edge-listen")
+    except PackageNotFoundError:
+        return "0"

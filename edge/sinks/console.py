@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TextIO
 
-from edge.events import EventRecord
+from edge.events import EventRecord, Record
 from edge.sinks.text import write_line
 from edge.times import local_clock, stream_clock
 
 
 class ConsoleSink:
     """Writes each event as a line: time, label, and the score (onset) or how long it lasted (offset).
+
+    Records of health are left out: the log on standard error tells the same.
 
     The time is the local time of day; for a file, the position in it.
 
@@ -28,8 +30,10 @@ class ConsoleSink:
         self._label_width = label_width
         self._before_line = before_line
 
-    def emit(self, record: EventRecord) -> None:
+    def emit(self, record: Record) -> None:
         """Write one. Raises: SinkError if the stream is closed or full."""
+        if not isinstance(record, EventRecord):
+            return
         if self._before_line is not None:
             self._before_line()
         write_line(self._stream, event_line(record, self._label_width))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TextIO
 
-from edge.events import EventRecord
+from edge.events import Record
 from edge.sinks.text import write_line
 
 
@@ -22,7 +22,7 @@ class JsonLinesSink:
         self._stream = stream
         self._before_line = before_line
 
-    def emit(self, record: EventRecord) -> None:
+    def emit(self, record: Record) -> None:
         """Write one. Raises: SinkError if the stream is closed or full."""
         if self._before_line is not None:
             self._before_line()

@@ -15,7 +15,7 @@ import soundfile
 
 from edge.errors import AudioSourceError
 from edge.resampling import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, StreamingResampler
-from edge.types import AudioBlock, AudioSource, Samples
+from edge.types import AudioBlock, Samples
 
 BLOCK_S = 0.1
 _UNKNOWN_FORMAT = 1  # SF_ERR_UNRECOGNISED_FORMAT
@@ -54,7 +54,7 @@ class AudioFileSource:
         """The file's name without its directory."""
         return self._path.name
 
-    def __enter__(self) -> AudioSource:
+    def __enter__(self) -> AudioFileSource:  # noqa: PYI034 - so that its blocks are known to be all sound
         """Open the file and check its header. Raises: AudioSourceError."""
         _check_readable(self._path)
         file = _open(self._path)

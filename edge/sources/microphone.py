@@ -7,13 +7,13 @@ import logging
 import queue
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from edge.errors import AudioSourceError
 from edge.sources.microphone_choice import USE_DEMO, Microphone, choose, stable_name
 from edge.sources.recording import Chunk, Recording, Timeline
+from edge.sources.sound_cards import read_sound_cards
 from edge.types import AudioBlock, AudioSource
 
 BLOCK_S = 0.05
@@ -22,9 +22,31 @@ NO_SOUND_S = 5.0
 STOP_CHECK_S = 0.2
 MAX_NATIVE_CHANNELS = 8
 VIRTUAL_CHANNELS = 2
-ALSA_CARDS = Path("/proc/asound/cards")
 
 _log = logging.getLogger(__name__)
+
+
+def check_portaudio() -> None:
+    """Raises: AudioSourceError without PortAudio, which no waiting brings."""
+    _sounddevice()
+
+
+def rescan() -> None:
+    """Have PortAudio look for devices anew; it knows only those that were there when it was started.
+
+    No stream may be open. Raises: AudioSourceError.
+    """
+    portaudio = _sounddevice()
+    # It refuses if it isn't running, which it isn't where the start below failed the last time.
+    with contextlib.suppress(portaudio.PortAudioError):
+        portaudio._terminate()  # noqa: SLF001 - sounddevice documents no other way
+    with _one_error(portaudio, "sound devices cannot be looked for"):
+        portaudio._initialize()  # noqa: SLF001
+
+
+def portaudio_version() -> str:
+    """What PortAudio says of itself. Raises: AudioSourceError without it."""
+    return str(_sounddevice().get_portaudio_version()[1])
 
 
 def list_microphones() -> list[Microphone]:
@@ -62,6 +84,11 @@ class MicrophoneSource:
         if self._recording is None:
             return 0
         return round(self._recording.n_lost * self._sample_rate_hz / self._recording.rate_hz)
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of sound that were recorded and not yet read."""
+        return 0.0 if self._recording is None else self._recording.chunks.qsize() * BLOCK_S
 
     def __enter__(self) -> AudioSource:
         """Find the device and start recording. Raises: AudioSourceError."""
@@ -101,8 +128,10 @@ class MicrophoneSource:
         """End `blocks()` within `STOP_CHECK_S`."""
         self._stopped = True
 
-    def blocks(self) -> Iterator[AudioBlock]:
+    def blocks(self) -> Iterator[AudioBlock | None]:
         """Yield what was recorded since the source was opened, from sample 0.
+
+        It yields None when there was nothing for `STOP_CHECK_S`.
 
         Raises: AudioSourceError when the device stops, or delivers nothing for `NO_SOUND_S`.
         """
@@ -110,18 +139,22 @@ class MicrophoneSource:
             raise AudioSourceError(f"microphone {self.name!r} is not open: use it in a with statement")
         timeline = Timeline(self._recording.rate_hz, self._sample_rate_hz)
         for chunk in self._chunks(self._recording.chunks):
+            if chunk is None:
+                yield None
+                continue
             if chunk.n_lost_before:
                 lost_s = chunk.n_lost_before / self._recording.rate_hz
                 _log.debug("microphone %r: %.2f s of sound lost", self.name, lost_s)
             yield from timeline.add(chunk)
 
-    def _chunks(self, recorded: queue.SimpleQueue[Chunk]) -> Iterator[Chunk]:
+    def _chunks(self, recorded: queue.SimpleQueue[Chunk]) -> Iterator[Chunk | None]:
         waiting_since_s = time.monotonic()
         while not self._stopped:
             try:
                 chunk = recorded.get(timeout=STOP_CHECK_S)
             except queue.Empty:
                 self._check_alive(time.monotonic() - waiting_since_s)
+                yield None
                 continue
             yield chunk
             waiting_since_s = time.monotonic()
@@ -154,12 +187,12 @@ def _enumerate(portaudio: Any) -> list[tuple[int, Microphone]]:
         devices = portaudio.query_devices()
         host_apis = portaudio.query_hostapis()
         default = portaudio.default.device[0]
-    alsa_cards = ALSA_CARDS.read_text(errors="replace") if ALSA_CARDS.exists() else ""
+    cards = read_sound_cards()
     microphones = []
     for index, device in enumerate(devices):
         if device["max_input_channels"] < 1:
             continue
-        name, card_id = stable_name(device["name"], alsa_cards)
+        name, card_id, card = stable_name(device["name"], cards)
         microphones.append(
             (
                 index,
@@ -170,6 +203,8 @@ def _enumerate(portaudio: Any) -> list[tuple[int, Microphone]]:
                     n_channels=device["max_input_channels"],
                     sample_rate_hz=round(device["default_samplerate"]),
                     is_default=index == default,
+                    usb_id=card.usb_id if card else None,
+                    usb_port=card.usb_port if card else None,
                 ),
             )
         )

@@ -110,12 +110,16 @@ class PcmPipeSource:
     """
 
     dropped_samples = 0
+    backlog_s = 0.0
+    waiting_for = None
 
     def __init__(self, origin: BinaryIO | str, pcm: PcmFormat, sample_rate_hz: int) -> None:
         self._origin = origin
         self._pcm = pcm
         self._sample_rate_hz = sample_rate_hz
         self._stopped = False
+        self._reopen = False
+        self._position = 0
         self._command: Command | None = None
 
     @property
@@ -141,8 +145,14 @@ class PcmPipeSource:
         """End `blocks()` within `STOP_CHECK_S`, even where it waits for sound that never comes."""
         self._stopped = True
 
-    def blocks(self) -> Iterator[AudioBlock]:
+    def reopen(self) -> None:
+        """Start the command anew, with a gap in the stream; standard input stays what it is."""
+        self._reopen = self._command is not None
+
+    def blocks(self) -> Iterator[AudioBlock | None]:
         """Yield contiguous blocks from sample 0, of what could be read at once and at most `READ_S` long.
+
+        It yields None when nothing came for `STOP_CHECK_S`.
 
         Standard input has no capture times, as it may be a recording. A command's sound is taken to
         be captured when it is read: wrong by what waited in its pipe, and meaningless for a recording.
@@ -150,10 +160,26 @@ class PcmPipeSource:
         Raises: AudioSourceError when the pipe ends within a sample or without one, or the command fails; all
             whole samples were yielded before.
         """
+        while True:
+            began_s, began_at = time.monotonic(), self._position
+            yield from self._run()
+            if not self._reopen or self._stopped:
+                return
+            self._reopen = False
+            self.__exit__(None, None, None)
+            self.__enter__()
+            passed = round((time.monotonic() - began_s) * self._sample_rate_hz)
+            # However short the gap, it must show.
+            self._position = max(self._position + 1, began_at + passed)
+
+    def _run(self) -> Iterator[AudioBlock | None]:
         resampler = StreamingResampler(self._pcm.sample_rate_hz, self._sample_rate_hz)
         frame_bytes = self._pcm.frame_bytes
-        position, n_bytes, rest = 0, 0, b""
+        n_bytes, rest = 0, b""
         for chunk in self._chunks():
+            if chunk is None:
+                yield None
+                continue
             n_bytes += len(chunk)
             data = rest + chunk
             whole = len(data) // frame_bytes * frame_bytes
@@ -161,17 +187,17 @@ class PcmPipeSource:
             captured_unix_s = self._captured_unix_s(whole // frame_bytes, resampler.delay_s)
             samples = resampler.push(decode_pcm(data[:whole], self._pcm))
             if len(samples):
-                yield AudioBlock(samples, position, captured_unix_s)
-            position += len(samples)
-        if self._stopped:
+                yield AudioBlock(samples, self._position, captured_unix_s)
+            self._position += len(samples)
+        if self._stopped or self._reopen:
             return
         captured_unix_s = self._captured_unix_s(0, resampler.delay_s)
         samples = resampler.flush()
         if len(samples):
-            yield AudioBlock(samples, position, captured_unix_s)
+            yield AudioBlock(samples, self._position, captured_unix_s)
         self._check_end(n_bytes, len(rest))
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self) -> Iterator[bytes | None]:
         stream = self._origin if self._command is None else self._command.output
         if stream is None or isinstance(stream, str):
             raise AudioSourceError(f"{self.name} is not running: use the source in a with statement")
@@ -179,12 +205,14 @@ class PcmPipeSource:
         poll = select.poll()
         try:
             poll.register(stream.fileno(), select.POLLIN)
-            while not self._stopped:
-                if poll.poll(STOP_CHECK_S * 1000):
-                    data = os.read(stream.fileno(), size)
-                    if not data:
-                        return
-                    yield data
+            while not (self._stopped or self._reopen):
+                if not poll.poll(STOP_CHECK_S * 1000):
+                    yield None
+                    continue
+                data = os.read(stream.fileno(), size)
+                if not data:
+                    return
+                yield data
         except (OSError, ValueError) as error:
             raise AudioSourceError(f"{self.name} cannot be read: {error}") from error
 

@@ -32,6 +32,27 @@ class NullSink:
         """Play a file into the sink; returns when it has been played."""
         subprocess.run(["paplay", str(wav)], env=self.environment, check=True, timeout=120)
 
+    def unplug(self) -> None:
+        """Take the sink, and with it the microphone, away."""
+        listed = self._pactl("list", "short", "modules")
+        (number,) = [line.split()[0] for line in listed.splitlines() if "module-null-sink" in line]
+        self._pactl("unload-module", number)
+
+    def plug_in(self) -> None:
+        """Bring it back."""
+        self._pactl("load-module", "module-null-sink", "sink_name=fake")
+
+    def _pactl(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["pactl", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        return done.stdout
+
     def start_playing(self, wav: Path) -> subprocess.Popen[bytes]:
         """Begin to play a file into the sink."""
         return subprocess.Popen(["paplay", str(wav)], env=self.environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import struct
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from program import ENVIRONMENT, PROGRAM, edge_listen, the_error
+from program import ENVIRONMENT, PROGRAM, edge_listen, start, the_error
 from synthetic_bundle import SAMPLE_RATE_HZ, TONES_HZ, rain, tone, write_synthetic_bundle
 
 PCM = f"s16le:{SAMPLE_RATE_HZ}:1"
@@ -124,9 +125,9 @@ def test_no_portaudio(bundle: Path, tmp_path: Path, command: list[str]) -> None:
     assert "edge-listen demo" in line
 
 
-@pytest.mark.parametrize("command", [["devices"], ["--labels", "siren"]])
-def test_no_input_device(bundle: Path, tmp_path: Path, command: list[str]) -> None:
-    # A PortAudio that finds nothing, as on a machine without a sound card.
+@pytest.fixture
+def no_card(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process whose PortAudio finds nothing, as on a machine without a sound card."""
     (tmp_path / "sounddevice.py").write_text(
         "class PortAudioError(Exception): pass\n"
         "class default: device = (-1, -1)\n"
@@ -135,13 +136,47 @@ def test_no_input_device(bundle: Path, tmp_path: Path, command: list[str]) -> No
         "def _terminate(): pass\n"
         "def _initialize(): pass\n"
     )
-    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])}
-    flags = ["--bundle", str(bundle)] if "--labels" in command else []
-    done = edge_listen(*command, *flags, environment=environment)
+    return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])}
+
+
+def test_without_an_input_device_there_are_none_to_list(no_card: dict[str, str]) -> None:
+    done = edge_listen("devices", environment=no_card)
     assert done.returncode == 5
     line = the_error(done.stderr)
     assert "no microphone" in line
     assert "edge-listen demo" in line
+
+
+def test_without_an_input_device_it_says_so_once_and_waits_until_it_is_ended(
+    bundle: Path, no_card: dict[str, str]
+) -> None:
+    process = start("--labels", "siren", "--bundle", str(bundle), environment=no_card)
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if b"waiting for the microphone: " in line:
+                break
+        else:
+            pytest.fail(f"it ended with {process.wait()} without waiting")
+        assert b"no microphone" in line
+        assert b"edge-listen demo" in line
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1.5)  # it tries again meanwhile
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_microphones_number_is_a_wrong_setting_though_there_is_none(
+    bundle: Path, no_card: dict[str, str]
+) -> None:
+    flags = ["--labels", "siren", "--bundle", str(bundle), "--device", "hw:1"]
+    done = edge_listen(*flags, environment=no_card)
+    assert done.returncode == 2
+    assert "numbers change" in the_error(done.stderr)
 
 
 def test_a_damaged_bundle(tmp_path: Path) -> None:

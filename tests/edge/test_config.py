@@ -1,16 +1,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.config import ListenConfig, RuleSettings
-from edge.config_file import load_config, tomllib
+from edge.config_file import check_value, load_config, tomllib
 from edge.errors import ConfigError
 from edge.manifest import RuleDefaults
 from edge.options import listen_config, parse_args
+from edge.output_settings import (
+    OUTPUT_TABLES,
+    ClipsSettings,
+    CommandSettings,
+    EventFileSettings,
+    HealthSettings,
+    MetricsSettings,
+    MqttSettings,
+    WebhookSettings,
+    keys_of,
+    required_keys,
+)
 from edge.settings import RULE_NAMES, SETTINGS
 
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "configs" / "edge-listen.toml"
@@ -45,6 +58,8 @@ def test_a_file_holds_whatever_the_flags_do(tmp_path: Path) -> None:
         provider = "cuda"
         hop_s = 0.24
         gate_dbfs = -50
+        budget = "25%"
+        nice = 0
         [source]
         input_command = "arecord"
         pcm = "s16le:48000:1"
@@ -66,7 +81,8 @@ def test_a_file_holds_whatever_the_flags_do(tmp_path: Path) -> None:
     )
     flags = [
         "--labels=dog bark", "--labels=siren", "--bundle=/opt/bundle", "--encoder=int8", "--provider=cuda",
-        "--hop-s=0.24", "--gate-dbfs=-50", "--input-command=arecord", "--pcm=s16le:48000:1",
+        "--hop-s=0.24", "--gate-dbfs=-50", "--budget=25%", "--nice=0", "--input-command=arecord",
+        "--pcm=s16le:48000:1",
         "--threshold=0.5", "--off-margin=0.05", "--margin=-0.02", "--rivals=all", "--confirm-s=0",
         "--within-s=3", "--release-s=2", "--cooldown-s=30", "--json", "--top=3", "-v", "--debug",
     ]  # fmt: skip
@@ -77,17 +93,45 @@ def test_every_setting_has_a_default_and_every_default_a_setting() -> None:
     of_rules = {each.name for each in fields(RuleSettings)}
     of_program = {each.name for each in fields(ListenConfig)} - {"rules", "label_rules", "comma_lists"}
     assert set(RULE_NAMES) == of_rules
-    assert set(SETTINGS) == of_rules | of_program
+    assert set(SETTINGS) | set(OUTPUT_TABLES) == of_rules | of_program
+    assert not set(SETTINGS) & set(OUTPUT_TABLES)
+
+
+def example_tables() -> dict[str, Any]:
+    """The example with all that is switched off, such as `#hop_s = 0.48` or `#[mqtt]`, switched on."""
+    text = re.sub(r"^#(?=\w+ = |\[)", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return tomllib.loads(text)
 
 
 def test_the_example_holds_every_setting_in_its_table() -> None:
-    # A line such as `#hop_s = 0.48` or `#[rules.labels."dog bark"]` is switched off.
-    text = re.sub(r"^#(?=\w+ = |\[)", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    tables = tomllib.loads(text)
+    tables = example_tables()
     assert tables["rules"].pop("labels")
-    assert {name: table for table, entries in tables.items() for name in entries} == {
-        name: setting.table for name, setting in SETTINGS.items()
-    }
+    found = [(table, name) for table, entries in tables.items() for name in entries]
+    known = [(setting.table, name) for name, setting in SETTINGS.items()]
+    known += [(table, name) for table in OUTPUT_TABLES for name in keys_of(table)]
+    assert sorted(found) == sorted(known)
+
+
+def test_all_that_the_example_switches_off_is_well_written() -> None:
+    tables = example_tables()
+    for table, entries in tables.items():
+        entries.pop("labels", None)
+        known = keys_of(table) if table in OUTPUT_TABLES else SETTINGS
+        for name, value in entries.items():
+            check_value(f"{table}.{name}", known[name], value)
+
+
+@pytest.mark.parametrize("table", OUTPUT_TABLES)
+def test_the_example_shows_the_default_of_every_key_of_an_output_that_has_one(table: str) -> None:
+    shown = example_tables()[table]
+    for each in fields(OUTPUT_TABLES[table]):
+        if each.default is not MISSING and each.default is not None:
+            assert check_value(each.name, keys_of(table)[each.name], shown[each.name]) == each.default
+
+
+def test_the_example_switches_no_output_on() -> None:
+    config = load_config(EXAMPLE)
+    assert [table for table in OUTPUT_TABLES if getattr(config, table) is not None] == ["health"]
 
 
 def test_the_example_shows_the_defaults() -> None:
@@ -187,6 +231,11 @@ def test_a_format_for_a_source_that_has_its_own_is_refused(flags: dict[str, obje
         ("[lisen]\n", "lisen", "listen"),
         ("top = 3\n", "top", "output.top"),
         ("[output]\nhop_s = 1\n", "output.hop_s", "listen.hop_s"),
+        ("[mqqt]\n", "mqqt", "mqtt"),
+        ('[mqtt]\nhosst = "broker"\n', "mqtt.hosst", "mqtt.host"),
+        ("[listen]\nrestart_after_s = 60\n", "listen.restart_after_s", "health.restart_after_s"),
+        ("[health]\ntell_after = 60\n", "health.tell_after", "health.tell_after_s"),
+        ('[webhook]\nurl = "http://a"\nurls = 1\n', "webhook.urls", "webhook.url"),
         ('[rules.labels."dog bark"]\nconfirm = 1\n', 'rules.labels."dog bark".confirm', "confirm_s"),
     ],
 )
@@ -211,6 +260,18 @@ def test_an_unknown_key_is_refused_with_the_file_and_the_nearest_known_one(
         ("[listen]\nhop_s = 0\n", "listen.hop_s"),
         ("[listen]\ngate_dbfs = 3\n", "listen.gate_dbfs"),
         ("[listen]\nprovider = 'gpu'\n", "listen.provider"),
+        ("[listen]\nnice = 20\n", "listen.nice"),
+        ("[listen]\nnice = 2.5\n", "listen.nice"),
+        ("[metrics]\nport = 0\n", "metrics.port"),
+        ("[metrics]\nport = 9808.0\n", "metrics.port"),
+        ("[metrics]\nhost = ''\n", "metrics.host"),
+        ("[health]\nreopen_after_s = 1\n", "health.reopen_after_s"),
+        ("[clips]\nno_speech = 'yes'\n", "clips.no_speech"),
+        ("[clips]\nlongest_s = inf\n", "clips.longest_s"),
+        ("[clips]\ndirectory = ''\n", "clips.directory"),
+        ("[command]\nrun = 'true'\nqueue = 0\n", "command.queue"),
+        ("mqtt = 'broker'\n", "[mqtt]"),
+        ("[[mqtt]]\nhost = 'broker'\n", "[mqtt]"),
         ("[listen]\nbundle = 3\n", "listen.bundle"),
         ("[source]\ndevice = 2\n", "source.device"),
         ("[rules]\nthreshold = 60\n", "rules.threshold"),
@@ -242,3 +303,89 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
         load_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "expected"),
+    [
+        ('[events_file]\npath = "/a/b"\n', "events_file", EventFileSettings(Path("/a/b"))),
+        ('[mqtt]\nhost = "broker"\nport = 1884\n', "mqtt", MqttSettings("broker", port=1884)),
+        ('[webhook]\nurl = "http://a"\n', "webhook", WebhookSettings("http://a")),
+        (
+            '[command]\nrun = "true"\nevents = ["offset", "health"]\n',
+            "command",
+            CommandSettings("true", events=("offset", "health")),
+        ),
+        ("[metrics]\n", "metrics", MetricsSettings()),
+        ("[clips]\nmax_mb = 5\n", "clips", ClipsSettings(max_mb=5.0)),
+        ("[health]\ntell_after_s = 0\n", "health", HealthSettings(tell_after_s=0.0)),
+    ],
+)
+def test_a_table_switches_its_output_on_with_what_it_names(
+    tmp_path: Path, text: str, table: str, expected: object
+) -> None:
+    assert load_config(write(tmp_path, text)) == replace(ListenConfig(), **{table: expected})
+
+
+def test_outputs_of_the_file_stay_when_a_flag_names_another_source(tmp_path: Path) -> None:
+    path = write(tmp_path, '[source]\ndevice = "USB"\n[webhook]\nurl = "http://a"\n')
+    config = load_config(path, {"input": "street.wav"})
+    assert (config.device, config.webhook) == (None, WebhookSettings("http://a"))
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [("events_file", "path"), ("mqtt", "host"), ("webhook", "url"), ("command", "run")],
+)
+def test_a_table_without_the_key_that_it_needs_is_refused_with_what_that_means(
+    tmp_path: Path, table: str, key: str
+) -> None:
+    assert required_keys(table) == [key]
+    message = refusal(tmp_path, f"[{table}]\n")
+    assert f"[{table}] needs {key}: {keys_of(table)[key].help}" in message
+    assert str(tmp_path / "edge-listen.toml") in message
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ('["onset", "onsets"]', "may hold onset, offset, health, not 'onsets'"),
+        ('["Onset"]', "may hold onset, offset, health, not 'Onset'"),
+        ('"onset"', 'must be a list of names, such as ["onset", "offset", "health"]'),
+        ("[1]", "must be a list of names"),
+        ('[""]', "must be a list of names"),
+    ],
+)
+@pytest.mark.parametrize(
+    "start",
+    ['[events_file]\npath = "a"', '[mqtt]\nhost = "a"', '[webhook]\nurl = "a"', '[command]\nrun = "a"'],
+)
+def test_wrong_kinds_of_events_are_refused_with_those_there_are(
+    tmp_path: Path, start: str, events: str, says: str
+) -> None:
+    message = refusal(tmp_path, f"{start}\nevents = {events}\n")
+    assert start[1:].partition("]")[0] + ".events" in message
+    assert says in message
+
+
+@pytest.mark.parametrize("text", ['"25%"', "25", "25.0", '"25"', '"25.0 %"'])
+def test_a_budget_is_a_share_in_percent(tmp_path: Path, text: str) -> None:
+    assert load_config(write(tmp_path, f"[listen]\nbudget = {text}\n")).budget == 25.0
+    flag_text = text.strip('"')
+    assert listen_config(parse_args(["--labels", "a", "--budget", flag_text])).budget == 25.0
+
+
+@pytest.mark.parametrize(
+    "text", ["x%", "%", "0", "0%", "101", "101%", "nan%", "inf%", "-5%", "5%%", "a quarter"]
+)
+def test_a_budget_that_is_no_share_is_refused_with_what_to_write(tmp_path: Path, text: str) -> None:
+    message = refusal(tmp_path, f'[listen]\nbudget = "{text}"\n')
+    assert "listen.budget" in message
+    assert '"25%"' in message
+    with pytest.raises(ConfigError, match="--budget must be"):
+        listen_config(parse_args(["--labels", "a", f"--budget={text}"]))
+
+
+@pytest.mark.parametrize("text", ["true", "0", "101", "0.5", "[25]"])
+def test_a_budget_of_another_type_or_out_of_range_is_refused(tmp_path: Path, text: str) -> None:
+    assert "listen.budget" in refusal(tmp_path, f"[listen]\nbudget = {text}\n")

@@ -28,7 +28,9 @@ def tone_scene(sample_rate_hz: int, seed: int = 0) -> tuple[Samples, tuple[Scene
 
 def event(label: str, stream_s: float, duration_s: float | None = None) -> EventRecord:
     kind = "onset" if duration_s is None else "offset"
-    return EventRecord(kind, "1-1", label, 0.8, 0.6, "the demo scene", "ab" * 32, stream_s, None, duration_s)  # type: ignore[arg-type]
+    return EventRecord(
+        kind, "1-1", label, 0.8, 0.6, "the demo scene", "ab" * 32, stream_s, None, None, duration_s
+    )  # type: ignore[arg-type]
 
 
 def test_the_demo_prints_what_plays_what_it_hears_and_the_count(

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +18,13 @@ import numpy as np
 import pytest
 import soundfile
 from daemon.pulseaudio import null_sink
+from fake_sounddevice import NATIVE_HZ, FakeSoundDevice, device
+from source_reading import sounding
 
-from edge.errors import AudioSourceError
+from edge.errors import AudioSourceError, ConfigError, SoundError
 from edge.sources import microphone, recording
 from edge.sources.microphone import MicrophoneSource, list_microphones
+from edge.sources.sound_cards import read_sound_cards
 from edge.types import AudioBlock, AudioSource, Samples
 
 CARDS = """ 0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones
@@ -33,73 +35,8 @@ CARDS = """ 0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones
                       C-Media USB PnP Sound Device at usb-0000:01:00.0-1.4, full speed
  3 [seeed4micvoicec]: seeed-4mic-voic - seeed-4mic-voicecard
 """
-NATIVE_HZ = 48000
 RATE_HZ = 16000
 BLOCK = 2400
-
-
-class PortAudioError(Exception):
-    """Stands in for sounddevice's."""
-
-
-def device(name: str, n_channels: int = 1, rate_hz: float = NATIVE_HZ) -> dict[str, Any]:
-    return {"name": name, "hostapi": 0, "max_input_channels": n_channels, "default_samplerate": rate_hz}
-
-
-@dataclass
-class FakeStream:
-    """A stream whose callback the test calls, as PortAudio's thread would."""
-
-    settings: dict[str, Any]
-    refuses_to_start: bool = False
-    active: bool = False
-    closed: bool = False
-    clock_s: float = 100.0
-
-    def start(self) -> None:
-        if self.refuses_to_start:
-            raise PortAudioError("Error starting stream: Unanticipated host error\nALSA error -16")
-        self.active = True
-
-    def close(self) -> None:
-        self.active, self.closed = False, True
-
-    def hear(self, samples: Samples, *, overflow: bool = False, age_s: float | None = 0.08) -> None:
-        """One call back. An age of None is a backend that does not know the time."""
-        n_channels = self.settings["channels"]
-        frames = np.repeat(samples[:, None], n_channels, axis=1)
-        captured_s = 0.0 if age_s is None else self.clock_s - age_s
-        times = SimpleNamespace(inputBufferAdcTime=captured_s, currentTime=self.clock_s)
-        self.settings["callback"](frames, len(frames), times, SimpleNamespace(input_overflow=overflow))
-        frames[:] = np.nan  # PortAudio uses its buffer again
-
-
-@dataclass
-class FakeSoundDevice:
-    """The few names of sounddevice that are used."""
-
-    devices: list[dict[str, Any]]
-    default_input: int = 0
-    refuses_to_open: bool = False
-    refuses_to_start: bool = False
-    streams: list[FakeStream] = field(default_factory=list)
-    PortAudioError = PortAudioError
-
-    @property
-    def default(self) -> SimpleNamespace:
-        return SimpleNamespace(device=(self.default_input, -1))
-
-    def query_devices(self) -> list[dict[str, Any]]:
-        return self.devices
-
-    def query_hostapis(self) -> tuple[dict[str, Any], ...]:
-        return ({"name": "ALSA"},)
-
-    def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802 - sounddevice's name
-        if self.refuses_to_open:
-            raise PortAudioError("Error opening InputStream: Invalid sample rate [PaErrorCode -9997]")
-        self.streams.append(FakeStream(settings, self.refuses_to_start))
-        return self.streams[-1]
 
 
 Install = Callable[..., FakeSoundDevice]
@@ -115,7 +52,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
         return fake
 
     (tmp_path / "cards").write_text(CARDS)
-    monkeypatch.setattr(microphone, "ALSA_CARDS", tmp_path / "cards")
+    monkeypatch.setattr(microphone, "read_sound_cards", lambda: read_sound_cards(tmp_path, tmp_path / "sys"))
     return put
 
 
@@ -134,8 +71,8 @@ def opened(fake: FakeSoundDevice, wanted: str | None) -> dict[str, Any]:
     return fake.streams[-1].settings
 
 
-def message(wanted: str | None) -> str:
-    with pytest.raises(AudioSourceError) as caught, MicrophoneSource(wanted, RATE_HZ):
+def message(wanted: str | None, kind: type[SoundError] = AudioSourceError) -> str:
+    with pytest.raises(kind) as caught, MicrophoneSource(wanted, RATE_HZ):
         pass
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -147,8 +84,13 @@ def tone(n_samples: int, rate_hz: int = NATIVE_HZ) -> Samples:
 
 def take(source: AudioSource) -> list[AudioBlock]:
     """All that waits in the queue, then stop."""
-    threading.Timer(0.1, source.stop).start()
-    return list(source.blocks())
+    blocks: list[AudioBlock] = []
+    for block in source.blocks():
+        if block is None:
+            source.stop()
+        else:
+            blocks.append(block)
+    return blocks
 
 
 def test_microphones_are_listed_by_names_and_ids_that_no_boot_changes(install: Install) -> None:
@@ -196,12 +138,13 @@ def test_a_card_is_found_under_its_new_number_after_a_boot(install: Install, tmp
     assert opened(fake, "hw:CARD=Device")["device"] == 1
 
 
+@pytest.mark.parametrize("plugged_in", [PI, []])
 @pytest.mark.parametrize("wanted", ["1", " 12 ", "hw:1", "hw:1,0", "plughw:1,0", "hw:CARD=1", ""])
-def test_an_index_is_refused_with_the_names_to_use(install: Install, wanted: str) -> None:
-    install(PI)
-    text = message(wanted)
-    assert "numbers change" in text
-    assert "'USB PnP Sound Device: Audio' (hw:CARD=Device,DEV=0)" in text
+def test_an_index_is_a_wrong_setting_whatever_is_plugged_in(
+    install: Install, wanted: str, plugged_in: Sequence[dict[str, Any]]
+) -> None:
+    install(plugged_in)
+    assert "numbers change" in message(wanted, ConfigError)
 
 
 def test_a_name_that_fits_two_is_refused_with_both(install: Install) -> None:
@@ -332,7 +275,7 @@ def test_a_slow_reader_costs_one_gap_of_the_length_that_was_lost(
     with MicrophoneSource(None, RATE_HZ) as source:
         for _ in range(n_queued + n_lost):
             fake.streams[0].hear(tone(BLOCK))
-        blocks = source.blocks()
+        blocks = sounding(source)
         heard = [next(blocks) for _ in range(100)]
         fake.streams[0].hear(tone(BLOCK))  # the backlog is not worked off yet: still lost
         lost = (n_lost + 1) * BLOCK * RATE_HZ // NATIVE_HZ
@@ -369,7 +312,7 @@ def test_a_microphone_that_is_pulled_out_is_an_error_once_all_was_heard(install:
     with MicrophoneSource(None, NATIVE_HZ) as source:
         fake.streams[0].hear(tone(BLOCK))
         fake.streams[0].active = False
-        blocks = source.blocks()
+        blocks = sounding(source)
         assert len(next(blocks).samples) == BLOCK
         with pytest.raises(AudioSourceError, match="'mic' stopped: is it still plugged in"):
             next(blocks)
@@ -384,7 +327,30 @@ def test_a_microphone_that_delivers_nothing_is_an_error(
         MicrophoneSource(None, RATE_HZ) as source,
         pytest.raises(AudioSourceError, match="'mic' has delivered no sound"),
     ):
-        next(iter(source.blocks()))
+        next(sounding(source))
+
+
+def test_its_reader_gets_a_turn_while_nothing_is_recorded(install: Install) -> None:
+    fake = install([device("mic")])
+    with MicrophoneSource(None, NATIVE_HZ) as source:
+        blocks = source.blocks()
+        assert [next(blocks), next(blocks)] == [None, None]
+        fake.streams[0].hear(tone(BLOCK))
+        block = next(blocks)
+        assert block is not None
+        assert (block.start_sample, len(block.samples)) == (0, BLOCK)
+
+
+def test_it_tells_how_many_seconds_of_sound_wait(install: Install) -> None:
+    fake = install([device("mic")])
+    source = MicrophoneSource(None, NATIVE_HZ)
+    assert source.backlog_s == 0.0
+    with source:
+        for _ in range(40):
+            fake.streams[0].hear(tone(BLOCK))
+        assert source.backlog_s == pytest.approx(2.0)
+        next(sounding(source))
+        assert source.backlog_s == pytest.approx(1.95)
 
 
 def test_ctrl_c_ends_the_wait_for_sound(install: Install) -> None:
@@ -394,7 +360,7 @@ def test_ctrl_c_ends_the_wait_for_sound(install: Install) -> None:
         try:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
             began_s = time.monotonic()
-            assert list(source.blocks()) == []
+            assert list(sounding(source)) == []
             assert time.monotonic() - began_s < 1.0
         finally:
             signal.signal(signal.SIGINT, was)
@@ -409,6 +375,8 @@ blocks, ages_s = [], []
 with MicrophoneSource(None, 16000) as source:
     print("ready", flush=True)
     for block in source.blocks():
+        if block is None:
+            continue
         blocks.append(block)
         ages_s.append(time.time() - block.captured_unix_s)
         if block.start_sample > 4 * 16000:

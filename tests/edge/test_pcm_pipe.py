@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-from source_reading import until_error
+from source_reading import sounding, until_error
 
 from edge.errors import AudioSourceError, ConfigError
 from edge.sources.pcm_pipe import PcmFormat, PcmPipeSource, decode_pcm, parse_pcm_format
@@ -59,7 +59,7 @@ def piped(*pieces: bytes, wait_s: float = 0.0, close: bool = True) -> Iterator[B
 
 def read(origin: BinaryIO | str, pcm: PcmFormat = S16, rate_hz: int = RATE_HZ) -> list[AudioBlock]:
     with PcmPipeSource(origin, pcm, rate_hz) as source:
-        return list(source.blocks())
+        return list(sounding(source))
 
 
 def joined(blocks: list[AudioBlock]) -> Samples:
@@ -140,7 +140,7 @@ def test_a_slow_reader_loses_nothing() -> None:
     samples = noise(80000)
     with piped(s16le(samples)) as stream, PcmPipeSource(stream, S16, RATE_HZ) as source:
         blocks = []
-        for block in source.blocks():
+        for block in sounding(source):
             time.sleep(0.005)
             blocks.append(block)
         assert source.dropped_samples == 0
@@ -166,7 +166,7 @@ def test_what_comes_in_is_passed_on_without_waiting_for_more() -> None:
         PcmPipeSource(stream, S16, RATE_HZ) as source,
     ):
         began_s = time.monotonic()
-        assert len(next(iter(source.blocks())).samples) == 160
+        assert len(next(sounding(source)).samples) == 160
         assert time.monotonic() - began_s < 1.0
 
 
@@ -197,7 +197,7 @@ def test_stop_ends_a_wait_for_sound_that_never_comes() -> None:
     with piped(close=False) as stream, PcmPipeSource(stream, S16, RATE_HZ) as source:
         threading.Timer(0.1, source.stop).start()
         began_s, cpu_s = time.monotonic(), time.process_time()
-        assert list(source.blocks()) == []
+        assert list(sounding(source)) == []
         assert time.monotonic() - began_s < 1.0
         assert time.process_time() - cpu_s < 0.1
 
@@ -264,7 +264,7 @@ def test_stop_ends_a_command_that_never_speaks_and_all_that_it_started(tmp_path:
     began_s = time.monotonic()
     with source:
         threading.Timer(0.5, source.stop).start()
-        assert list(source.blocks()) == []
+        assert list(sounding(source)) == []
     assert time.monotonic() - began_s < 2.0
     # A signal takes its time on a machine that is busy.
     until_s = time.monotonic() + 5.0
@@ -280,7 +280,7 @@ def test_a_command_that_ignores_being_asked_to_end_is_ended_all_the_same() -> No
     )
     began_s = time.monotonic()
     with PcmPipeSource(python(code), S16, RATE_HZ) as source:
-        assert next(iter(source.blocks())).start_sample == 0
+        assert next(sounding(source)).start_sample == 0
     assert time.monotonic() - began_s < 5.0
 
 
@@ -290,7 +290,79 @@ def test_ctrl_c_ends_the_wait_for_sound() -> None:
         try:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
             began_s = time.monotonic()
-            assert list(source.blocks()) == []
+            assert list(sounding(source)) == []
             assert time.monotonic() - began_s < 1.0
         finally:
             signal.signal(signal.SIGINT, was)
+
+
+def test_its_reader_gets_a_turn_while_nothing_comes() -> None:
+    with piped(close=False) as stream, PcmPipeSource(stream, S16, RATE_HZ) as source:
+        blocks = source.blocks()
+        assert [next(blocks), next(blocks)] == [None, None]
+
+
+def counting_command(tmp_path: Path) -> str:
+    """It notes each start in a file, writes 1000 samples and then nothing for ever."""
+    code = (
+        f"import sys, time; open({str(tmp_path / 'starts')!r}, 'a').write('x');"
+        "sys.stdout.buffer.write(bytes(2000)); sys.stdout.flush(); time.sleep(300)"
+    )
+    return python(code)
+
+
+def test_opened_anew_a_command_is_started_again_and_its_sound_stands_behind_a_gap(tmp_path: Path) -> None:
+    with PcmPipeSource(counting_command(tmp_path), S16, RATE_HZ) as source:
+        blocks = sounding(source)
+        first = [next(blocks)]
+        while sum(len(block.samples) for block in first) < 1000:
+            first.append(next(blocks))
+        began_s = time.monotonic()
+        source.reopen()
+        behind = next(blocks)
+        missed_s = time.monotonic() - began_s
+        source.stop()
+        assert list(blocks) == []
+    joined(first)
+    assert (tmp_path / "starts").read_text() == "xx"
+    # It took the time until the command was ended, no less than one turn without sound.
+    assert 1000 < behind.start_sample <= 1000 + missed_s * RATE_HZ + RATE_HZ
+    assert behind.captured_unix_s is not None
+
+
+def test_opened_anew_within_a_sample_the_next_start_begins_with_a_whole_one(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = (
+        f"import os, sys, time; again = os.path.exists({str(mark)!r}); open({str(mark)!r}, 'w').close();"
+        "sys.stdout.buffer.write(b'\\x00\\x40' * 500 if again else bytes(1001));"
+        "sys.stdout.flush(); time.sleep(300)"
+    )
+    with PcmPipeSource(python(code), S16, RATE_HZ) as source:
+        blocks = sounding(source)
+        assert len(next(blocks).samples) == 500
+        source.reopen()
+        np.testing.assert_array_equal(next(blocks).samples, np.full(500, 0.5, np.float32))
+
+
+def test_standard_input_stays_what_it_is_when_it_should_be_opened_anew() -> None:
+    reader, writer = os.pipe()
+    samples = noise(1000)
+    with os.fdopen(reader, "rb") as stream, PcmPipeSource(stream, S16, RATE_HZ) as source:
+        blocks = sounding(source)
+        os.write(writer, s16le(samples[:500])[:-1])
+        heard = [next(blocks)]
+        source.reopen()
+        os.write(writer, s16le(samples)[999:])
+        os.close(writer)
+        heard += list(blocks)
+    np.testing.assert_allclose(joined(heard), samples, atol=1 / 65536)
+
+
+def test_stop_wins_over_opening_anew(tmp_path: Path) -> None:
+    with PcmPipeSource(counting_command(tmp_path), S16, RATE_HZ) as source:
+        blocks = sounding(source)
+        next(blocks)
+        source.reopen()
+        source.stop()
+        assert list(blocks) == []
+    assert (tmp_path / "starts").read_text() == "x"

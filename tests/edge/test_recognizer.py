@@ -320,3 +320,195 @@ def test_decimal_seconds_that_are_whole_samples_are_taken(rate_hz, seconds):
     log_mel = replace(SMALL_LOG_MEL, sample_rate_hz=rate_hz)
     settings = replace(SETTINGS, log_mel=log_mel, window_s=seconds, hop_s=seconds, clip_s=10.0)
     assert settings.window_length == settings.window_hop == round(rate_hz * seconds)
+
+
+STEADY = replace(RULE, release_s=0.6)
+
+
+def feed_with_change(
+    samples: np.ndarray, sizes: Sequence[int], at: int, rules: dict[str, TriggerRule]
+) -> list[SoundEvent]:
+    """Events of all labels of `BANDS` by `STEADY`, other rules from the first block that ends behind `at`."""
+    recognizer = make(labels=BANDS.names, rule=STEADY)
+    events, position, turn, is_changed = [], 0, 0, False
+    while position < len(samples):
+        if position >= at and not is_changed:
+            is_changed = True
+            events += recognizer.listen_for(BANDS, rules)
+        block = samples[position : position + sizes[turn % len(sizes)]]
+        events += recognizer.push(AudioBlock(block, position))
+        position, turn = position + len(block), turn + 1
+    return events + recognizer.flush()
+
+
+def of_label(events: Sequence[SoundEvent], label: str) -> list[SoundEvent]:
+    return [shifted(event, 0) for event in events if event.label == label]
+
+
+block_sizes = st.lists(st.integers(1, 1500), min_size=1, max_size=6)
+other_rules = st.sampled_from(
+    [
+        {"low": STEADY},
+        {"high": RULE, "low": STEADY},
+        {"middle": STEADY, "low": STEADY, "high": STEADY},
+        {"low": STEADY, "middle": EAGER},
+    ]
+)
+
+
+@given(samples=scenes, sizes=block_sizes, at=st.integers(0, 12000), rules=other_rules)
+def test_a_change_of_labels_leaves_those_whose_rule_stays_exactly_as_without_it(samples, sizes, at, rules):
+    events = feed_with_change(samples, sizes, at, rules)
+    without = run(samples, labels=BANDS.names, rule=STEADY)
+    assert of_label(events, "low") == of_label(without, "low")
+
+
+def test_the_scenes_of_that_property_have_events_on_both_sides_of_a_change():
+    samples = scene([("low", 1500), ("quiet", 2000), ("low", 3000), ("quiet", 2000), ("low", 1500)], seed=2)
+    events = feed_with_change(samples, [333], 5000, {"low": STEADY})
+    assert [event.kind for event in of_label(events, "low")] == ["onset", "offset"] * 3
+
+
+@given(samples=scenes, sizes=block_sizes, at=st.integers(0, 12000), rules=other_rules)
+def test_over_a_change_of_labels_every_event_is_closed_once_and_counted_on(samples, sizes, at, rules):
+    events = feed_with_change(samples, sizes, at, rules)
+    onsets = [event for event in events if event.kind == "onset"]
+    offsets = {event.number: event for event in events if event.kind == "offset"}
+    assert [event.number for event in onsets] == list(range(1, len(onsets) + 1))
+    assert sorted(offsets) == [event.number for event in onsets]
+    assert all(offsets[event.number].label == event.label for event in onsets)
+
+
+def test_a_label_that_is_added_hears_a_sound_in_a_window_that_began_before():
+    samples = np.concatenate([scene([("quiet", 600)], seed=1), tone(HZ["high"], 400)])
+    recognizer = make(labels=["low"], rule=EAGER)
+    assert feed(recognizer, samples[:999]) == []
+    assert recognizer.listen_for(BANDS, {"low": EAGER, "high": EAGER}) == []
+    (onset,) = recognizer.push(AudioBlock(samples[999:], 999))
+    assert (onset.label, onset.onset_sample) == ("high", 300)
+
+
+def test_a_label_that_is_dropped_has_its_open_event_closed_where_the_stream_is():
+    recognizer = make(labels=["low", "high"], rule=STEADY)
+    (onset,) = feed(recognizer, tone(HZ["high"], 2150))
+    (offset,) = recognizer.listen_for(BANDS, {"low": STEADY})
+    assert offset == replace(onset, kind="offset", score=offset.score, offset_sample=2150)
+    assert feed(recognizer, tone(HZ["high"], 2000), start=2150) == []
+
+
+def test_a_label_that_gets_another_rule_is_closed_and_begins_anew_by_it():
+    recognizer = make(labels=["high"], rule=RULE)
+    feed(recognizer, tone(HZ["high"], 2000))
+    assert [event.kind for event in recognizer.listen_for(BANDS, {"high": EAGER})] == ["offset"]
+    (onset,) = recognizer.push(AudioBlock(tone(HZ["high"], 200), 2000))
+    assert (onset.kind, onset.number) == ("onset", 2)
+
+
+@pytest.mark.parametrize(
+    "rules", [{"high": EAGER, "unicorn": EAGER}, {"low": EAGER, "high": replace(RULE, release_s=0.0001)}]
+)
+def test_a_bad_rule_leaves_labels_and_open_events_as_they_were(rules):
+    samples = scene([("high", 2000), ("quiet", 1500), ("low", 1500)], seed=4)
+    recognizer = make(labels=["high"], rule=RULE)
+    events = feed(recognizer, samples[:1900])
+    with pytest.raises(ConfigError):
+        recognizer.listen_for(BANDS, rules)
+    events += feed(recognizer, samples[1900:], start=1900) + recognizer.flush()
+    assert events == run(samples, labels=["high"])
+
+
+def test_labels_can_be_changed_before_there_is_sound_and_between_two_streams():
+    recognizer = make(labels=["low"])
+    assert recognizer.listen_for(BANDS, {"high": RULE}) == []
+    samples = scene([("high", 2000), ("low", 2000)], seed=6)
+    assert {event.label for event in feed(recognizer, samples) + recognizer.flush()} == {"high"}
+    assert recognizer.listen_for(BANDS, {"low": RULE}) == []
+    assert {event.label for event in feed(recognizer, samples) + recognizer.flush()} == {"low"}
+
+
+def test_scores_are_of_the_prototypes_given_last():
+    recognizer = make(labels=["high"], rule=EAGER, observe=(reports := []))
+    feed(recognizer, tone(HZ["high"], 1000))
+    other = axis_prototypes(["deep", "mid"], extra_axes=1)
+    recognizer.listen_for(other, {"deep": EAGER})
+    feed(recognizer, tone(HZ["low"], 1000), start=1000)
+    assert [len(report.scores) for report in reports] == [3] + [2] * 5
+    assert reports[-1].supporting == ("deep",)
+
+
+@given(samples=scenes, sizes=block_sizes, every=st.sampled_from([2, 3, 4, 7]))
+def test_of_n_windows_one_is_heard_from_the_first_on_as_it_is_heard_among_all(samples, sizes, every):
+    seldom: list[WindowReport] = []
+    recognizer = make(observe=seldom)
+    recognizer.hear_every = every
+    feed(recognizer, samples, sizes)
+    all_reports: list[WindowReport] = []
+    feed(make(observe=all_reports), samples, sizes)
+    assert [r.start_sample for r in seldom] == [r.start_sample for r in all_reports[::every]]
+    assert recognizer.n_skipped == len(all_reports) - len(seldom)
+    for heard, among_all in zip(seldom, all_reports[::every], strict=True):
+        assert heard.state == among_all.state
+        if heard.scores is not None:
+            np.testing.assert_allclose(heard.scores, among_all.scores, atol=1e-5)
+
+
+@given(samples=scenes, sizes=block_sizes, every=st.sampled_from([2, 3, 5]))
+def test_events_are_the_same_however_the_stream_is_cut_where_windows_are_passed_over(samples, sizes, every):
+    def run_seldom(sizes: Sequence[int] | None) -> list[SoundEvent]:
+        recognizer = make()
+        recognizer.hear_every = every
+        return feed(recognizer, samples, sizes) + recognizer.flush()
+
+    assert run_seldom(sizes) == run_seldom(None)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 8])
+def test_a_lasting_sound_is_one_event_about_where_it_was_however_few_windows_are_heard(every):
+    samples = scene([("quiet", 4000), ("high", 8000), ("quiet", 6000)], seed=7)
+    recognizer = make(rule=replace(RULE, confirm_s=0.6, within_s=1.2))
+    recognizer.hear_every = every
+    onset, offset = feed(recognizer, samples) + recognizer.flush()
+    assert abs(onset.onset_sample - 4000) <= 500 + every * 200
+    assert abs(offset.offset_sample - 12000) <= 500 + every * 200
+
+
+def test_a_window_that_is_passed_over_is_not_embedded_and_not_reported():
+    encoder = ScriptedEncoder([[0.0, 0.0, 0.9]] * 3)
+    reports: list[WindowReport] = []
+    recognizer = Recognizer(
+        SETTINGS, encoder, axis_prototypes(["low", "middle", "high"]), {"high": EAGER}, reports.append
+    )
+    recognizer.hear_every = 4
+    feed(recognizer, tone(410, 1000 + 11 * 200))
+    assert (encoder.n_encoded, len(reports), recognizer.n_skipped) == (3, 3, 9)
+
+
+def test_the_first_window_behind_a_gap_is_heard():
+    reports: list[WindowReport] = []
+    recognizer = make(observe=reports)
+    recognizer.hear_every = 4
+    feed(recognizer, tone(410, 1400))
+    feed(recognizer, tone(410, 2000), start=7000)
+    assert [report.start_sample for report in reports] == [0, 7000, 7800]
+
+
+def test_how_many_are_heard_may_change_in_midstream():
+    reports: list[WindowReport] = []
+    recognizer = make(observe=reports)
+    samples = tone(410, 1000 + 15 * 200)
+    feed(recognizer, samples[:1400])
+    recognizer.hear_every = 4
+    feed(recognizer, samples[1400:3200], start=1400)
+    recognizer.hear_every = 1
+    feed(recognizer, samples[3200:], start=3200)
+    assert [report.start_sample // 200 for report in reports] == [0, 1, 2, 6, 10, 12, 13, 14, 15]
+
+
+def test_the_tail_of_a_stream_is_heard_whatever_is_passed_over():
+    reports: list[WindowReport] = []
+    recognizer = make(rule=EAGER, observe=reports)
+    recognizer.hear_every = 8
+    feed(recognizer, scene([("quiet", 1400), ("high", 150)], seed=5))
+    onset, offset = recognizer.flush()
+    assert [report.start_sample for report in reports] == [0, 600]
+    assert (onset.kind, offset.kind, offset.offset_sample) == ("onset", "offset", 1550)

@@ -362,3 +362,65 @@ def test_a_rule_out_of_range_is_refused_by_name(changes, message):
 def test_a_duration_that_is_no_whole_number_of_samples_is_refused_by_name(name):
     with pytest.raises(ConfigError, match=rf"{name} of 1\.005 s is 100\.5 samples at 100 Hz"):
         make(**{"within_s": 2.0, name: 1.005})
+
+
+def play_seldom(trigger: Trigger, scores: Sequence[float], every: int) -> list[tuple[int, SoundEvent]]:
+    """One window of `every`, the first included; events with the index of the window among all."""
+    events = []
+    for index in range(0, len(scores), every):
+        start = index * HOP
+        n_hops = every if index else 1
+        event = trigger.step(start, start + WINDOW, scores[index], NO_RIVAL, n_hops=n_hops)
+        if event is not None:
+            events.append((index, event))
+    return events
+
+
+@pytest.mark.parametrize(("every", "window"), [(1, 13), (2, 12), (3, 15), (4, 12), (8, 16), (16, 16)])
+def test_where_windows_are_passed_over_support_counts_the_hops_since_the_window_before(every, window):
+    # 2.0 s are four hops, from window 10 on; window 16 stands for the sixteen before it.
+    trigger = make(confirm_s=2.0, within_s=4.0)
+    events = play_seldom(trigger, [0.1] * 10 + [0.9] * 30, every)
+    assert events[0][0] == window
+
+
+@pytest.mark.parametrize(("n_hops", "confirms"), [((1, 3, 1), False), ((3, 1, 2), True), ((1, 1, 4), True)])
+def test_each_support_counts_the_hops_before_it_when_their_number_changes(n_hops, confirms):
+    trigger = make(confirm_s=3.0, within_s=5.0)
+    events, start = [], 0
+    for n in n_hops:
+        start += n * HOP
+        events.append(trigger.step(start, start + WINDOW, 0.9, NO_RIVAL, n_hops=n))
+    assert [event is not None for event in events] == [False, False, confirms]
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4])
+def test_where_windows_are_passed_over_an_event_begins_and_ends_about_where_it_did(every):
+    rule = {"confirm_s": 1.0, "within_s": 2.0, "release_s": 1.5}
+    scores = [0.1] * 10 + [0.9] * 20 + [0.1] * 20
+    (_, all_onset), (_, all_offset) = play(make(**rule), scores)
+    (_, onset), (_, offset) = play_seldom(make(**rule), scores, every)
+    assert abs(onset.onset_sample - all_onset.onset_sample) < every * HOP
+    assert abs(offset.offset_sample - all_offset.offset_sample) < every * HOP
+
+
+@pytest.mark.parametrize(("every", "ended"), [(1, 11), (2, 12), (4, 12), (5, 10)])
+def test_release_is_in_seconds_however_many_windows_are_passed_over(every, ended):
+    # 1.5 s are three hops; the last heard that holds is window 8, or 5 where one of five is heard.
+    events = play_seldom(make(release_s=1.5), [0.9] * 9 + [0.1] * 20, every)
+    assert [(index, event.kind) for index, event in events] == [(0, "onset"), (ended, "offset")]
+
+
+def test_a_sound_that_held_in_the_last_window_heard_ends_where_the_stream_does():
+    trigger = make()
+    play_seldom(trigger, [0.9] * 9, 4)
+    # Three windows behind the last that was heard were passed over.
+    end = 8 * HOP + WINDOW + 3 * HOP
+    assert trigger.close(end).offset_sample == end
+
+
+def test_a_trigger_knows_the_rule_it_was_made_with():
+    trigger = make(confirm_s=1.0, within_s=2.0)
+    assert trigger.obeys(replace(RULE, confirm_s=1.0, within_s=2.0))
+    assert not trigger.obeys(replace(RULE, confirm_s=1.0, within_s=2.5))
+    assert not trigger.obeys(None)

@@ -95,3 +95,99 @@ def test_the_only_window_of_a_stream_confirms_alone():
 def test_a_label_without_a_prototype_is_refused_by_name():
     with pytest.raises(ConfigError, match="no prototype for the label 'unicorn'"):
         bank({"unicorn": RULE})
+
+
+def row(*scores: float) -> np.ndarray:
+    return np.array(scores, np.float32)
+
+
+def play_changing(
+    scores: Sequence[Sequence[float] | None], changes: dict[int, dict[str, TriggerRule]]
+) -> list[SoundEvent]:
+    """As `run`, with other rules from the windows named on."""
+    triggers = bank()
+    events: list[SoundEvent] = []
+    for i, of_window in enumerate(scores):
+        if i in changes:
+            events += triggers.listen_for(PROTOTYPES, changes[i], i * HOP + LENGTH - 1)
+        events += triggers.step(i * HOP, i * HOP + LENGTH, None if of_window is None else row(*of_window))[0]
+    return events + triggers.close(len(scores) * HOP + LENGTH - HOP)
+
+
+def unnumbered(events: Sequence[SoundEvent], label: str) -> list[SoundEvent]:
+    return [replace(event, number=0) for event in events if event.label == label]
+
+
+OTHER_RULES = [
+    {"siren": RULES["siren"]},
+    {"siren": RULES["siren"], "bark": replace(RULE, on_threshold=0.7)},
+    {"rain": RULE, "siren": RULES["siren"]},
+    dict(reversed(RULES.items())),
+]
+
+
+@given(scores=streams, at=st.integers(0, 25), rules=st.sampled_from(OTHER_RULES))
+def test_a_label_whose_rule_stays_is_not_disturbed_by_a_change(scores, at, rules):
+    assert unnumbered(play_changing(scores, {at: rules}), "siren") == unnumbered(run(scores), "siren")
+
+
+@given(scores=streams, at=st.integers(0, 25), rules=st.sampled_from(OTHER_RULES))
+def test_events_over_a_change_are_numbered_on_and_each_is_closed_once(scores, at, rules):
+    events = play_changing(scores, {at: rules})
+    onsets = [event for event in events if event.kind == "onset"]
+    assert [event.number for event in onsets] == list(range(1, len(onsets) + 1))
+    offsets = {event.number: event for event in events if event.kind == "offset"}
+    assert sorted(offsets) == [event.number for event in onsets]
+    assert all(offsets[event.number].label == event.label for event in onsets)
+
+
+def open_bark() -> TriggerBank:
+    triggers = bank({"bark": replace(RULE, confirm_s=0.0), "siren": RULES["siren"]})
+    (onset,), _ = triggers.step(0, LENGTH, row(0.9, 0.0, 0.0, 0.0))
+    assert onset.label == "bark"
+    return triggers
+
+
+@pytest.mark.parametrize("rules", [{"siren": RULES["siren"]}, {"siren": RULES["siren"], "bark": RULE}])
+def test_the_open_event_of_a_label_that_is_dropped_or_gets_another_rule_is_closed(rules):
+    triggers = open_bark()
+    (offset,) = triggers.listen_for(PROTOTYPES, rules, LENGTH + 50)
+    # It held in the last window, so it lasted as far as the stream has come.
+    assert (offset.kind, offset.label, offset.number) == ("offset", "bark", 1)
+    assert offset.offset_sample == LENGTH + 50
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"siren": RULE, "unicorn": RULE},
+        {"siren": replace(RULE, confirm_s=0.0001, within_s=1.0), "bark": RULE},
+    ],
+)
+def test_a_bad_rule_leaves_all_as_it_was(rules):
+    triggers = open_bark()
+    with pytest.raises(ConfigError):
+        triggers.listen_for(PROTOTYPES, rules, LENGTH)
+    events, supporting = triggers.step(HOP, HOP + LENGTH, row(0.9, 0.0, 0.0, 0.0))
+    assert (events, supporting) == ([], ("bark",))
+    (offset,) = triggers.close(LENGTH + HOP)
+    assert (offset.label, offset.offset_sample) == ("bark", LENGTH + HOP)
+
+
+def test_other_prototypes_are_those_that_scores_are_of_from_then_on():
+    triggers = bank({"bark": replace(RULE, confirm_s=0.0)})
+    other = axis_prototypes(["whistle", "siren", "bark", "hum"], background=["hum"])
+    rules = {"bark": replace(RULE, confirm_s=0.0), "whistle": replace(RULE, confirm_s=0.0)}
+    assert triggers.listen_for(other, rules, 0) == []
+    events, supporting = triggers.step(0, LENGTH, row(0.1, 0.9, 0.8, 0.0))
+    assert supporting == ("bark",)
+    assert [event.label for event in events] == ["bark"]
+    assert triggers.step(HOP, HOP + LENGTH, row(0.9, 0.0, 0.0, 0.95))[1] == (), "the hum is its rival now"
+
+
+def test_windows_passed_over_count_as_support_for_all_labels():
+    rule = replace(RULE, confirm_s=0.6)
+    triggers = bank({"bark": rule, "siren": rule})
+    assert triggers.step(0, LENGTH, row(0.9, 0.0, 0.9, 0.0))[0] == []
+    (onset,), _ = triggers.step(2 * HOP, 2 * HOP + LENGTH, row(0.9, 0.0, 0.0, 0.0), n_hops=2)
+    assert onset.label == "bark"

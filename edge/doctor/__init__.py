@@ -1,0 +1,1 @@
+"""What `edge-listen doctor` checks, one module a group of checks."""
