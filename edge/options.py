@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edge.config import ListenConfig, RuleSettings
 from edge.config_file import load_config
 from edge.errors import ConfigError
+from edge.output_settings import ClipsSettings, keys_of
 from edge.settings import RULE_NAMES, SETTINGS, flag
 
 COMMANDS = {
@@ -84,7 +86,18 @@ def listen_config(args: argparse.Namespace) -> ListenConfig:
             label_flags[label.strip()] = {"threshold": score}
         else:
             flags["threshold"] = score
-    return load_config(getattr(args, "config", None), flags, label_flags)
+    return _with_clips(load_config(getattr(args, "config", None), flags, label_flags), args)
+
+
+def _with_clips(config: ListenConfig, args: argparse.Namespace) -> ListenConfig:
+    directory, no_speech = getattr(args, "clips", None), getattr(args, "no_speech", False)
+    if directory is not None:
+        config = replace(config, clips=replace(config.clips or ClipsSettings(), directory=directory))
+    if not no_speech:
+        return config
+    if config.clips is None:
+        raise ConfigError("--no-speech is about clips: give --clips DIR too, or [clips] in the file")
+    return replace(config, clips=replace(config.clips, no_speech=True))
 
 
 def _listen_parser() -> argparse.ArgumentParser:
@@ -99,6 +112,13 @@ def _listen_parser() -> argparse.ArgumentParser:
     groups = {table: parser.add_argument_group(title) for table, title in _GROUPS.items()}
     for name, setting in SETTINGS.items():
         _add(groups[setting.table], name)
+    groups["output"].add_argument(
+        "--clips",
+        type=_path,
+        metavar="DIR",
+        help="keep the seconds around each event there, as FLAC; [clips] in the file says more (default: none)",
+    )
+    groups["output"].add_argument("--no-speech", action="store_true", help=keys_of("clips")["no_speech"].help)
     _add_config(groups["output"])
     parser.add_argument("--version", action="version", version=f"edge-listen {_version()}")
     return parser

@@ -389,3 +389,16 @@ def test_a_budget_that_is_no_share_is_refused_with_what_to_write(tmp_path: Path,
 @pytest.mark.parametrize("text", ["true", "0", "101", "0.5", "[25]"])
 def test_a_budget_of_another_type_or_out_of_range_is_refused(tmp_path: Path, text: str) -> None:
     assert "listen.budget" in refusal(tmp_path, f"[listen]\nbudget = {text}\n")
+
+
+def test_clips_can_be_asked_for_by_flags(tmp_path: Path) -> None:
+    config = listen_config(parse_args([f"--clips={tmp_path}", "--no-speech"]))
+    assert config.clips == ClipsSettings(directory=tmp_path, no_speech=True)
+    path = write(tmp_path, "[clips]\nmax_mb = 5\n")
+    config = listen_config(parse_args([f"--config={path}", "--no-speech"]))
+    assert config.clips == ClipsSettings(max_mb=5.0, no_speech=True)
+
+
+def test_no_speech_without_clips_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--clips DIR"):
+        listen_config(parse_args(["--no-speech"]))
