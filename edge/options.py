@@ -116,7 +116,7 @@ def _listen_parser() -> argparse.ArgumentParser:
         "--clips",
         type=_path,
         metavar="DIR",
-        help="keep the seconds around each event there, as FLAC; [clips] in the file says more (default: none)",
+        help="keep the seconds around each event there, as FLAC; the file's [clips] says more (default: off)",
     )
     groups["output"].add_argument("--no-speech", action="store_true", help=keys_of("clips")["no_speech"].help)
     _add_config(groups["output"])
