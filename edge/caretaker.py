@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 TEND_EVERY_S = 0.5
 TELL_EVERY_S = 1.0
+SOME_S = 5.0
 NO_SOUND_S = 2.0
 """Without a block for this long, no sound comes."""
 
@@ -73,6 +74,7 @@ class Watched:
         reloader: makes other configurations ready.
         requests: what is asked from elsewhere.
         manager: the service manager, if one started this.
+        on_labels: told when other labels are listened for.
     """
 
     source: LiveSource
@@ -84,6 +86,7 @@ class Watched:
     reloader: Reloader
     requests: RequestQueue
     manager: ServiceManager | None
+    on_labels: Callable[[Pipeline], None]
 
 
 class Caretaker:
@@ -113,6 +116,8 @@ class Caretaker:
         self._pace = Pace(limit, Load(self._began_s, busy_s(), 0.0))
         self._tend_s = self._tell_s = 0.0
         self._n_lost = 0
+        self._has_reopened = False
+        self._took_block = False
         self._watched: Watched | None = None
 
     def watch(self, watched: Watched) -> None:
@@ -124,6 +129,7 @@ class Caretaker:
     def took(self, block: AudioBlock) -> None:
         """Take a block that is about to be heard."""
         self._block_s = time.monotonic()
+        self._took_block = True
         if self._watched is not None:
             self._watched.outputs.took(block)
 
@@ -135,6 +141,7 @@ class Caretaker:
         if report.state in ("scored", "quiet", "clipped"):
             # Not now: the rest of a sound that broke off is heard when that is noticed, long after it came.
             self._guard.heard(self._block_s)
+            self._has_reopened = False
         if self._watched is not None:
             self._watched.outputs.saw(report)
 
@@ -152,6 +159,9 @@ class Caretaker:
         change = watched.reloader.ready()
         events = [] if change is None else self._apply(change, watched)
         now_s = time.monotonic()
+        if self._took_block:
+            # However long it took to hear it, the next one is waited for from now on.
+            self._block_s, self._took_block = now_s, False
         if now_s - self._tend_s >= TEND_EVERY_S:
             self._tend_s = now_s
             self._look_at_source(now_s, watched)
@@ -201,20 +211,24 @@ class Caretaker:
             )
             if change.state == "begun" and change.condition in ("absent", "no_sound"):
                 # Nobody knows whether the sound goes on; a sensor must not show for hours that it does.
-                events += watched.recognizer.flush()
+                events += watched.recognizer.break_off()
         return events
 
     def _remedy(self, now_s: float, watched: Watched) -> None:
-        remedy = self._guard.remedy(now_s)
+        # A window, and two hops at the present pace: so long it takes even where all is well.
+        patience_s = watched.pipeline.settings.window_s + 2.0 * self._hop_s(watched) + SOME_S
+        remedy = self._guard.remedy(now_s, patience_s)
         if remedy == "reopen":
-            logger.warning("nothing usable is heard, so %s is opened anew", watched.source.name)
+            level = logging.DEBUG if self._has_reopened else logging.WARNING
+            logger.log(level, "nothing usable is heard, so %s is opened anew", watched.source.name)
+            self._has_reopened = True
             watched.source.reopen()
         # Without a manager nobody would start it again: then opening anew goes on.
         if remedy == "restart" and watched.manager is not None:
             raise AudioSourceError(
                 f"nothing usable was heard from {watched.source.name} for long: ending, to be started anew"
             )
-        if watched.manager is not None and self._guard.on_schedule(now_s):
+        if watched.manager is not None and self._guard.on_schedule(now_s, patience_s):
             watched.manager.alive()
 
     def _tell(self, now_s: float, watched: Watched) -> None:
@@ -255,6 +269,7 @@ class Caretaker:
         events = watched.recognizer.listen_for(pipeline.prototypes, pipeline.rules)
         self._keeper.listen_for(pipeline.prototypes, tuple(pipeline.rules))
         watched.outputs.change(change.outputs)
+        watched.on_labels(pipeline)
         labels = ", ".join(pipeline.rules)
         logger.info("listening for %s from now on", labels)
         if change.at_restart:

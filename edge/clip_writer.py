@@ -6,8 +6,6 @@ import logging
 import threading
 from collections import deque
 
-import soundfile
-
 from edge.clip_store import Clip, ClipStore
 from edge.errors import first_line
 from edge.status import OutputStatus
@@ -92,7 +90,7 @@ class ClipWriter:
         try:
             path = self._store.write(clip)
             logger.debug("wrote %s", path)
-        except (OSError, soundfile.LibsndfileError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next clip is to be tried
             failure = first_line(error)
         with self._changed:
             if not self._waiting:

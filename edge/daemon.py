@@ -99,8 +99,7 @@ def stopped_by_signals(source: AudioSource) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        logger.debug("stopping: %s", signal.Signals(number).name)
+    def stop(_number: int, _frame: FrameType | None) -> None:
         restore()
         source.stop()
 

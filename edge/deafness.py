@@ -33,21 +33,23 @@ class DeafnessGuard:
         self._heard_s = now_s
         self._told_restart = False
 
-    def remedy(self, now_s: float) -> Remedy | None:
+    def remedy(self, now_s: float, patience_s: float = 0.0) -> Remedy | None:
         """What is due now; "reopen" comes again each `reopen_after_s`, "restart" once.
 
         Where the program can't be started anew, "reopen" goes on after it.
+
+        patience_s: how long it takes, even if all is well, until a window is heard; nothing is due sooner.
         """
         deaf_s = now_s - self._heard_s
-        if deaf_s >= self._settings.restart_after_s and not self._told_restart:
+        if deaf_s >= max(self._settings.restart_after_s, patience_s) and not self._told_restart:
             self._told_restart = True
             return "restart"
-        reopen_after_s = self._settings.reopen_after_s
+        reopen_after_s = max(self._settings.reopen_after_s, patience_s)
         if deaf_s >= reopen_after_s and now_s - self._reopened_s >= reopen_after_s:
             self._reopened_s = now_s
             return "reopen"
         return None
 
-    def on_schedule(self, now_s: float) -> bool:
+    def on_schedule(self, now_s: float, patience_s: float = 0.0) -> bool:
         """Whether all is well, or the remedies are still being tried: what the watchdog is told."""
-        return now_s - self._heard_s < self._settings.restart_after_s + GRACE_S
+        return now_s - self._heard_s < max(self._settings.restart_after_s, patience_s) + GRACE_S

@@ -72,7 +72,7 @@ CONDITIONS = {
     ),
     "slow": Condition(
         "windows are passed over to keep up",
-        "this machine is too slow or too busy for every window",
+        "this machine is too slow or too busy for every window, or --budget too small",
         "every window is heard again",
     ),
 }

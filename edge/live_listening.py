@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -27,7 +28,6 @@ from edge.recognizer import WindowReport
 from edge.reload import Reloader
 from edge.requests import RequestQueue
 from edge.service_manager import service_manager
-from edge.sources.library_noise import noise_as_debug
 from edge.sources.pcm_pipe import PcmPipeSource
 from edge.sources.returning import ReturningMicrophone
 from edge.state import own_control_socket
@@ -79,9 +79,12 @@ def listen_live(  # noqa: PLR0913, PLR0917 - this is where they meet
         outputs.emit(record)
         stdout.emit(record)
 
+    def show_labels(pipeline: Pipeline) -> None:
+        if view is not None:
+            view.listen_for(pipeline.prototypes.names, pipeline.thresholds)
+
     recognizer = pipeline.recognizer(observe, encoder)
-    noise = noise_as_debug() if isinstance(source, ReturningMicrophone) else nullcontext()
-    with noise, source, _control(requests), _reloaded_by_sighup(requests), closing(reloader):
+    with source, _control(requests), _reloaded_by_sighup(requests), closing(reloader):
         stamper = EventStamper(
             lambda: source.name,
             pipeline.sample_rate_hz,
@@ -99,6 +102,7 @@ def listen_live(  # noqa: PLR0913, PLR0917 - this is where they meet
                 reloader=reloader,
                 requests=requests,
                 manager=manager,
+                on_labels=show_labels,
             )
         )
         try:
@@ -154,6 +158,11 @@ def _control(requests: RequestQueue) -> Iterator[None]:
 
 @contextmanager
 def _reloaded_by_sighup(requests: RequestQueue) -> Iterator[None]:
+    if service_manager() is None and sys.stdin is not None and sys.stdin.isatty():
+        # From a terminal, the signal says that it was closed.
+        yield
+        return
+
     def reload(_number: int, _frame: FrameType | None) -> None:
         requests.put("reload")
 

@@ -62,6 +62,10 @@ class LiveView:
         write_text(self._stream, "".join(line[:columns] + "\n" for line in lines))
         self._n_drawn = len(lines)
 
+    def listen_for(self, names: tuple[str, ...], thresholds: Mapping[str, float]) -> None:
+        """Take what the scores are of from now on."""
+        self._names, self._thresholds = names, thresholds
+
     def clear(self) -> None:
         """Take the view off the terminal, before something else is written there."""
         if self._n_drawn:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from edge.errors import ConfigError
+from edge.errors import SinkError
 from edge.health_page import Page, PageServer
 from edge.machine import resident_memory_bytes, temperatures_celsius
 from edge.output_settings import MetricsSettings
@@ -37,8 +37,7 @@ class MetricsServer:
         clock: seconds of a clock that never goes back.
 
     Raises:
-        ConfigError: if prometheus-client isn't installed.
-        SinkError: if the address cannot be listened on.
+        SinkError: if prometheus-client isn't installed, or the address cannot be listened on.
     """
 
     def __init__(
@@ -119,8 +118,9 @@ def _registry() -> tuple[CollectorRegistry, Histogram]:
     try:
         from prometheus_client import CollectorRegistry, Histogram  # noqa: PLC0415
     except ImportError:
-        raise ConfigError(
-            '[metrics] needs prometheus-client: pip install "edge-listen[prometheus]"'
+        raise SinkError(
+            '[metrics] needs prometheus-client: pip install "edge-listen[prometheus]" (of a service, run '
+            "install-service again after it)"
         ) from None
     registry = CollectorRegistry()
     histogram = Histogram(

@@ -49,7 +49,8 @@ examples:
       edge-listen --labels "glass breaking" --input - --pcm s16le:48000:1
 
 A window is a short stretch of sound that is scored against every label; successive windows overlap.
-Exit codes: 0 done, 2 wrong use, 3 bundle, 4 encoder, 5 sound source, 6 output, 1 anything else.
+Exit codes: 0 done, 2 wrong use, 3 bundle, 4 encoder, 5 sound source, 6 output, 1 anything else; status and
+doctor end with 1 where all is not well.
 """
 
 
@@ -190,7 +191,11 @@ def _service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
     parser.add_argument("--yes", action="store_true", help="don't ask before doing it")
     parser.add_argument(
-        "--root", type=_path, default=Path("/"), metavar="DIR", help="install into the system image in DIR"
+        "--root",
+        type=_path,
+        default=Path("/"),
+        metavar="DIR",
+        help="of a system image in DIR, not of this system",
     )
 
 

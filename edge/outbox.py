@@ -44,6 +44,7 @@ class Outbox:
         self._on_its_way: Record | None = None
         self._changed = threading.Condition()
         self._closing = False
+        self._is_over = False
         self._abandoned = threading.Event()
         self._n_delivered = 0
         self._n_lost = 0
@@ -58,6 +59,9 @@ class Outbox:
         with self._changed:
             if self._waits:
                 self._changed.wait_for(self._has_room, LONGEST_WAIT_S)
+            if self._is_over:
+                self._lose("it is closed")
+                return
             self._waiting.append(record)
             self._make_room()
             self._changed.notify_all()
@@ -73,6 +77,13 @@ class Outbox:
 
     def finish(self, timeout_s: float) -> None:
         """Deliver what waits as far as that works within a time, then close the sink; safe to call twice."""
+        n_left = len(self.hand_over(timeout_s))
+        if n_left:
+            reason = f": {self._failure}" if self._failure else ""
+            logger.warning("%s: %d event(s) were not delivered before the end%s", self.name, n_left, reason)
+
+    def hand_over(self, timeout_s: float) -> list[Record]:
+        """As `finish`, but returns what was not delivered, for another to deliver it."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -81,11 +92,11 @@ class Outbox:
         self._sink.close()
         self._thread.join(1.0)
         with self._changed:
-            n_left = self._n_left()
+            rest = [*([self._on_its_way] if self._on_its_way else []), *self._waiting]
             self._waiting.clear()
-        if n_left:
-            reason = f": {self._failure}" if self._failure else ""
-            logger.warning("%s: %d event(s) were not delivered before the end%s", self.name, n_left, reason)
+            self._on_its_way = None
+            self._is_over = True
+        return rest
 
     def close(self) -> None:
         """`finish` with 5 s."""

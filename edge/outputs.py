@@ -6,83 +6,35 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from edge.clips import ClipRecorder
 from edge.config import ListenConfig
 from edge.errors import ConfigError, SinkError, first_line
-from edge.events import Record, Sink
-from edge.health import CONDITIONS
-from edge.outbox import Outbox
-from edge.output_settings import (
-    RECORD_KINDS,
-    ClipsSettings,
-    CommandSettings,
-    EventFileSettings,
-    MetricsSettings,
-    MqttSettings,
-    WebhookSettings,
+from edge.events import Record
+from edge.output_makers import (
+    Output,
+    Surroundings,
+    close_for_another,
+    files_of,
+    is_still_right,
+    make_output,
+    take_over,
 )
 from edge.recognizer import WindowReport
-from edge.status import OutputStatus, Status, StatusListener
+from edge.status import OutputStatus, Status
 from edge.types import AudioBlock
 
 FILE_QUEUE = 1000
 EXCLUSIVE = ("mqtt", "metrics")
 """Two of a kind would be in each other's way: a broker takes one client of a name, a port one server."""
 MEND_EVERY_S = 60.0
+HAND_OVER_S = 2.0
 logger = logging.getLogger(__name__)
 
 OUTPUTS = ("events_file", "mqtt", "webhook", "command", "metrics", "clips")
 """Their tables, in the order in which they are given events."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What outputs need to know of the program.
-
-    Attributes:
-        version: of edge-listen.
-        sample_rate_hz: of the stream.
-        state_directory: where files go that have no place of their own.
-        speech_places: where speech stands among the scores.
-        waits: whether the source waits for outputs that are slow, as a file does.
-        labels: those listened for at the start.
-        set_labels: asks for others, from any thread.
-    """
-
-    version: str
-    sample_rate_hz: int
-    state_directory: Path
-    speech_places: tuple[int, ...]
-    waits: bool
-    labels: tuple[str, ...]
-    set_labels: Callable[[tuple[str, ...]], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """One that runs.
-
-    Attributes:
-        settings: that it was made from.
-        sink: what takes its records; None for metrics.
-        listener: what is told the status, if it wants to be.
-        inferred: what is told how long the encoder took, if it wants to be.
-        failure: why it could not be made, in one line; None if it was.
-        close: delivers what waits, within a time, and lets go.
-    """
-
-    settings: object
-    sink: Outbox | ClipRecorder | None
-    listener: StatusListener | None
-    close: Callable[[], None]
-    inferred: Callable[[float], None] | None = None
-    failure: str | None = None
 
 
 class Outputs:
@@ -112,36 +64,38 @@ class Outputs:
         Raises: ConfigError; then none was made.
         """
         wanted: dict[str, Output] = {}
+        closed: list[tuple[str, object]] = []
+        rest: list[Record] = []
         try:
             for table in OUTPUTS:
-                settings = getattr(config, table)
-                if settings is not None:
-                    wanted[table] = self._wanted(table, settings)
+                settings, running = getattr(config, table), self._running.get(table)
+                if settings is None:
+                    continue
+                if running is not None and is_still_right(running, settings):
+                    wanted[table] = running
+                    continue
+                if running is not None and table in EXCLUSIVE:
+                    closed.append((table, running.settings))
+                    rest = close_for_another(running)
+                wanted[table] = self._make(table, settings)
+                take_over(wanted[table], rest)
+                rest = []
         except BaseException:
             self.discard(wanted)
+            # So that the old settings stay in force, as they do for the others.
+            for table, settings in closed:
+                self._try_again(table, settings)
             raise
         return wanted
 
-    def _wanted(self, table: str, settings: Any) -> Output:
-        running = self._running.get(table)
-        if running is not None and running.settings == settings and running.failure is None:
-            return running
-        if running is None or table not in EXCLUSIVE:
-            return self._make(table, settings)
-        running.close()
-        try:
-            return self._make(table, settings)
-        except ConfigError:
-            # So that the old settings stay in force, as they do for the others.
-            self._try_again(table, running.settings)
-            raise
-
     def _make(self, table: str, settings: Any) -> Output:
         try:
-            return _MAKERS[table](settings, self._around)
+            return make_output(table, settings, self._around)
         except SinkError as error:
             logger.warning("%s does not work, and is tried again each minute: %s", table, first_line(error))
-            return Output(settings, None, None, lambda: None, failure=first_line(error))
+            return Output(
+                settings, None, None, lambda: None, failure=first_line(error), files=files_of(settings)
+            )
 
     def discard(self, prepared: dict[str, Output]) -> None:
         """Close those made by `prepare` that don't run."""
@@ -189,7 +143,7 @@ class Outputs:
             table, output = self._mended.get()
             before = self._running.get(table)
             if before is None or before.settings != output.settings:
-                output.close()
+                threading.Thread(target=output.close, name="output closing").start()
                 continue
             if before.failure is not None:
                 logger.warning("%s works now", table)
@@ -210,7 +164,7 @@ class Outputs:
     def _try_again(self, table: str, settings: Any) -> None:
         # What it says was said before.
         with suppress(SinkError, ConfigError):
-            self._mended.put((table, _MAKERS[table](settings, self._around)))
+            self._mended.put((table, make_output(table, settings, self._around)))
 
     def took(self, block: AudioBlock) -> None:
         """Take a block, for clips."""
@@ -242,61 +196,3 @@ class Outputs:
         for thread in threads:
             thread.join()
         self._running = {}
-
-
-# Each maker imports what it makes: an output that isn't asked for costs neither memory nor time.
-def _outbox(name: str, settings: Any, sink: Sink, queue: int, around: Surroundings) -> Outbox:
-    return Outbox(name, sink, queue, tuple(settings.events), waits=around.waits)
-
-
-def _events_file(settings: EventFileSettings, around: Surroundings) -> Output:
-    from edge.sinks.event_file import EventFileSink  # noqa: PLC0415
-
-    box = _outbox("events_file", settings, EventFileSink(settings), FILE_QUEUE, around)
-    return Output(settings, box, None, box.close)
-
-
-def _mqtt(settings: MqttSettings, around: Surroundings) -> Output:
-    from edge.sinks.mqtt import MqttSink  # noqa: PLC0415
-
-    set_labels = around.set_labels if settings.commands else None
-    sink = MqttSink(settings, around.labels, set_labels, around.version)
-    # All kinds: it chooses by itself, since its sensors follow onsets and offsets whatever is to be sent.
-    box = Outbox("mqtt", sink, settings.queue, RECORD_KINDS, waits=around.waits)
-    return Output(settings, box, sink, box.close)
-
-
-def _webhook(settings: WebhookSettings, around: Surroundings) -> Output:
-    from edge.sinks.webhook import WebhookSink  # noqa: PLC0415
-
-    box = _outbox("webhook", settings, WebhookSink(settings, around.version), settings.queue, around)
-    return Output(settings, box, None, box.close)
-
-
-def _command(settings: CommandSettings, around: Surroundings) -> Output:
-    from edge.sinks.program import ProgramSink  # noqa: PLC0415
-
-    box = _outbox("command", settings, ProgramSink(settings), settings.queue, around)
-    return Output(settings, box, None, box.close)
-
-
-def _metrics(settings: MetricsSettings, around: Surroundings) -> Output:
-    from edge.metrics import MetricsServer  # noqa: PLC0415
-
-    server = MetricsServer(settings, around.version, tuple(CONDITIONS))
-    return Output(settings, None, server, server.close, server.observe_inference)
-
-
-def _clips(settings: ClipsSettings, around: Surroundings) -> Output:
-    recorder = ClipRecorder(settings, around.sample_rate_hz, around.speech_places, around.state_directory)
-    return Output(settings, recorder, None, recorder.close)
-
-
-_MAKERS: dict[str, Callable[[Any, Surroundings], Output]] = {
-    "events_file": _events_file,
-    "mqtt": _mqtt,
-    "webhook": _webhook,
-    "command": _command,
-    "metrics": _metrics,
-    "clips": _clips,
-}

@@ -160,7 +160,7 @@ class Recognizer:
         """
         expected = self._windower.next_sample
         is_gap = expected not in {None, block.start_sample}
-        self._had_gap = is_gap or (self._had_gap and expected is not None)
+        self._had_gap = self._had_gap or is_gap
         events = self._end_stretch(expected) if is_gap else []
         for window in self._windower.push(block):
             self._n_hops += 1
@@ -202,7 +202,17 @@ class Recognizer:
         for window in self._windower.flush():
             self._n_hops += 1
             events += self._hear(window)
+        self._had_gap = False
         return events + self._end_stretch(end_sample)
+
+    def break_off(self) -> list[SoundEvent]:
+        """Take that the stream has stopped for now: as `flush`, but what comes next is its continuation.
+
+        So a scrap of sound between two breaks isn't a whole stream, which would confirm alone.
+        """
+        events = self.flush()
+        self._had_gap = True
+        return events
 
     def _end_stretch(self, end_sample: int | None) -> list[SoundEvent]:
         if end_sample is None:

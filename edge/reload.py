@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields, replace
 
 from edge.config import ListenConfig
 from edge.errors import ConfigError, SoundError, first_line
+from edge.output_makers import Output
 from edge.output_settings import OUTPUT_TABLES
-from edge.outputs import Output, Outputs
+from edge.outputs import Outputs
 from edge.pipeline import Pipeline
 from edge.requests import Request
 

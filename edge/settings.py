@@ -94,7 +94,7 @@ SETTINGS = {
     "budget": Setting(
         "listen",
         "percent",
-        "how much of one processor core it may use, such as 25%; windows are passed over for it",
+        "how much of one processor core it may use, such as 25%; passes windows of a live source over for it",
         "PERCENT",
         (1, 100),
         default="no limit",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from functools import partial
 from pathlib import Path
 
+from edge.config_file import load_config
 from edge.errors import ConfigError, SoundError
 from edge.service.account import make_account
 from edge.service.asking import go_through, layout_of
@@ -23,8 +25,10 @@ from edge.service.releases import (
     superseded_releases,
     switch_to,
 )
-from edge.service.unit_files import enable, place_units, wanted_drop_ins
+from edge.service.unit_files import NETWORK, enable, place_units, wanted_drop_ins
 from edge.sinks.text import standard_output, write_line
+
+logger = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
         raise SoundError(
             f"{error.filename} may not be looked at by this user: run it as root (sudo)"
         ) from error
+    if not args.rollback:
+        _warn_of_shut_network(args, layout)
     if go_through(args, steps):
         _tell_what_is_next(layout)
     return 0
@@ -63,11 +69,12 @@ def install_steps(args: argparse.Namespace, layout: Layout, program: Program) ->
             partial(write_configuration, layout, text),
         ),
         *_switch_steps(args, layout, release),
+        *_start_steps(layout),
+        # Last, so that where the new one doesn't start, all the others are still there.
         *(
             Step(f"remove {layout.shown(old)}", partial(_remove, layout, old))
             for old in superseded_releases(layout, (before, release))
         ),
-        *_start_steps(layout),
     ]
 
 
@@ -78,6 +85,16 @@ def rollback_steps(args: argparse.Namespace, layout: Layout) -> list[Step]:
             "--rollback changes the version only: give --config, --network and --gpu without it"
         )
     return [*_switch_steps(args, layout, earlier_release(layout)), *_start_steps(layout)]
+
+
+def _warn_of_shut_network(args: argparse.Namespace, layout: Layout) -> None:
+    path = layout.configuration if layout.configuration.exists() else args.config
+    if path is None or NETWORK in wanted_drop_ins(layout, network=args.network, gpu=args.gpu):
+        return
+    config = load_config(path)
+    tables = [f"[{table}]" for table in ("mqtt", "webhook", "metrics") if getattr(config, table) is not None]
+    if tables:
+        logger.warning("%s need the network, which the service has with --network only", " and ".join(tables))
 
 
 def _switch_steps(args: argparse.Namespace, layout: Layout, release: Path) -> list[Step]:

@@ -21,8 +21,9 @@ from edge.live_view import LiveView
 from edge.memory import keep_memory_flat
 from edge.options import listen_config
 from edge.outbox import Outbox
+from edge.output_makers import Surroundings
 from edge.output_settings import RECORD_KINDS
-from edge.outputs import Outputs, Surroundings
+from edge.outputs import Outputs
 from edge.pipeline import Pipeline, prepare
 from edge.recognizer import WindowReport
 from edge.reload import Reloader
@@ -34,6 +35,7 @@ from edge.sources.audio_file import AudioFileSource
 from edge.sources.pcm_pipe import PcmPipeSource, parse_pcm_format
 from edge.sources.returning import ReturningMicrophone
 from edge.state import state_directory
+from edge.types import AudioBlock, SoundEvent
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         )
         with closing(sink), stopped_by_signals(source):
             if isinstance(source, AudioFileSource):
-                _listen_to_file(source, pipeline, view, [sink, outputs])
+                _listen_to_file(source, pipeline, view, sink, outputs)
             else:
                 reader = (lambda: listen_config(args)) if getattr(args, "config", None) else None
                 reloader = Reloader(config, pipeline, outputs, reader)
@@ -90,23 +92,39 @@ def open_source(
     return ReturningMicrophone(config.device, sample_rate_hz)
 
 
+class _ForOutputs:
+    """What a file needs of a caretaker: its sound, for clips."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+
+    def took(self, block: AudioBlock) -> None:
+        """Take a block that is about to be heard."""
+        self._outputs.took(block)
+
+    def tend(self) -> list[SoundEvent]:
+        """Nothing is due: a file is over soon."""
+        return []
+
+
 def _listen_to_file(
-    source: AudioFileSource, pipeline: Pipeline, view: LiveView | None, sinks: list[Sink]
+    source: AudioFileSource, pipeline: Pipeline, view: LiveView | None, stdout: Sink, outputs: Outputs
 ) -> None:
     health = FileHealth(pipeline.sample_rate_hz)
 
     def observe(report: WindowReport) -> None:
         health.saw(report)
+        outputs.saw(report)
         if view is not None:
             view(report)
 
     def send(record: Record) -> None:
-        for sink in sinks:
-            sink.emit(record)
+        outputs.emit(record)
+        stdout.emit(record)
 
     with source:
         stamper = EventStamper(lambda: source.name, pipeline.sample_rate_hz, pipeline.bundle.sha256)
-        listen(source, pipeline.recognizer(observe), send, stamper)
+        listen(source, pipeline.recognizer(observe), send, stamper, _ForOutputs(outputs))
 
 
 def _surroundings(pipeline: Pipeline, requests: RequestQueue, *, waits: bool) -> Surroundings:

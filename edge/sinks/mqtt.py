@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edge.errors import ConfigError, one_line
+from edge.errors import ConfigError, SinkError, one_line
 from edge.events import EventRecord, Record
 from edge.output_settings import MqttSettings
 from edge.secret import read_secret
@@ -130,7 +130,10 @@ def _client(settings: MqttSettings, client_id: str) -> Any:
         from paho.mqtt.client import Client, MQTTv311  # noqa: PLC0415 - an extra of its own
         from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
     except ImportError:
-        raise ConfigError('[mqtt] needs paho-mqtt 2.0 or newer: pip install "edge-listen[mqtt]"') from None
+        raise SinkError(
+            '[mqtt] needs paho-mqtt 2.0 or newer: pip install "edge-listen[mqtt]" (of a service, run '
+            "install-service again after it)"
+        ) from None
     _check_host(settings.host)
     # The same id at every start: the broker then ends a connection that a crash left behind, and its will
     # comes before "online", not minutes after. The session is kept on this side only; at the broker it would

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,8 @@ from edge.errors import SinkError, one_line
 CONNECT_WAIT_S = 5.0
 KEEPALIVE_S = 30
 CLOSE_S = 1.0
+STEADY_S = 10.0
+"""A connection that is lost sooner doesn't count as one."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +45,17 @@ class MqttConnection:
         self._is_connected = False
         self._is_closed = False
         self._is_refused = False
+        self._connected_s = -math.inf
         self._failure = f"no answer yet from the MQTT broker at {address}"
         self._logged: set[str] = set()
         # Message numbers since an event was handed over; None while none is.
         self._acknowledged: set[int] | None = None
 
     def start(self, host: str, port: int) -> None:
-        """Begin to connect, in a thread of the client's own; returns at once."""
+        """Begin to connect, in a thread of the client's own; returns at once.
+
+        Raises: SinkError where this process may not use the network at all.
+        """
         client = self._client
         client.on_socket_open = self._opened
         client.on_connect = self._connected
@@ -57,7 +65,13 @@ class MqttConnection:
         client.connect_timeout = CONNECT_WAIT_S
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         client.connect_async(host, port, keepalive=KEEPALIVE_S)
-        client.loop_start()
+        try:
+            client.loop_start()
+        except OSError as error:
+            raise SinkError(
+                f"[mqtt] the network cannot be used ({error.strerror or error}): as a service, "
+                "edge-listen install-service --network opens it"
+            ) from error
 
     def deliver(self, topic: str, payload: str) -> None:
         """Publish an event and wait until the broker has it, across reconnects. Not for two threads at once.
@@ -119,8 +133,11 @@ class MqttConnection:
         if is_closed:
             client.disconnect()
             return
-        logger.info("connected to the MQTT broker at %s", self._address)
-        self._logged.clear()
+        now_s = time.monotonic()
+        if now_s - self._connected_s >= STEADY_S:
+            logger.info("connected to the MQTT broker at %s", self._address)
+            self._logged.clear()
+        self._connected_s = now_s
         self._on_connected()
         with self._changed:
             self._changed.notify_all()
@@ -139,7 +156,12 @@ class MqttConnection:
             was_connected, self._is_connected = self._is_connected, False
             self._changed.notify_all()
         was_refused, self._is_refused = self._is_refused, False
-        if was_connected:
+        if was_connected and time.monotonic() - self._connected_s < STEADY_S:
+            self._fail(
+                f"lost the connection to the MQTT broker at {self._address} right after it was made: does "
+                "another device use the same name there? Set node in [mqtt]"
+            )
+        elif was_connected:
             self._fail(f"lost the connection to the MQTT broker at {self._address}; connecting again")
         elif not was_refused:
             self._fail(

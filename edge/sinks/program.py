@@ -47,7 +47,8 @@ class ProgramSink:
         settings: the table [command].
 
     Raises:
-        ConfigError: the command line is empty or cannot be split, or its program cannot be found or run.
+        ConfigError: the command line is empty or cannot be split.
+        SinkError: its program cannot be found or run.
     """
 
     def __init__(self, settings: CommandSettings) -> None:
@@ -180,8 +181,8 @@ def _words(line: str) -> list[str]:
     if shutil.which(words[0]) is None:
         path = Path(words[0])
         if "/" in words[0] and path.is_file():
-            raise ConfigError(f"[command] {words[0]!r} may not be executed: chmod +x {shlex.quote(words[0])}")
-        raise ConfigError(f"[command] program {words[0]!r} was not found: install it, or give its whole path")
+            raise SinkError(f"[command] {words[0]!r} may not be executed: chmod +x {shlex.quote(words[0])}")
+        raise SinkError(f"[command] program {words[0]!r} was not found: install it, or give its whole path")
     return words
 
 

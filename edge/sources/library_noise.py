@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,39 +17,32 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def noise_as_debug() -> Iterator[None]:
-    """Within it, such lines are debug messages; all else that goes to standard error arrives as ever.
+    """Within it, such lines are debug messages; what else is written to standard error arrives at its end.
 
-    They are written by C code to the descriptor itself, so that passes through a pipe meanwhile.
+    They are written by C code to the descriptor itself, so that is another file meanwhile. It is meant for
+    single calls: the last words of a process that dies within it are lost.
     """
     if sys.stderr is None:  # started without one, so there is nothing to keep clean
         yield
         return
     sys.stderr.flush()
     own = os.dup(2)
-    reading, writing = os.pipe()
-    os.dup2(writing, 2)
-    os.close(writing)
-    reader = threading.Thread(target=_pass_on, args=(reading, own), name="standard error", daemon=True)
-    reader.start()
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(own, 2)
-        # Without a writer the pipe has an end, unless a child still holds it.
-        reader.join(timeout=1.0)
-        os.close(own)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(own, 2)
+            os.close(own)
+            file.seek(0)
+            _pass_on(file.read().splitlines(keepends=True))
 
 
-def _pass_on(reading: int, own: int) -> None:
-    with os.fdopen(reading, "rb") as pipe:
-        for line in pipe:
-            if line.startswith(NOISE):
-                if line.strip():
-                    logger.debug("sound library: %s", line.decode(errors="replace").strip())
-                continue
-            try:
-                os.write(own, line)
-            except OSError:
-                # The reader at the other end is gone; whoever writes must not be ended by that.
-                continue
+def _pass_on(lines: list[bytes]) -> None:
+    for line in lines:
+        if not line.startswith(NOISE):
+            sys.stderr.write(line.decode(errors="replace"))
+        elif line.strip():
+            logger.debug("sound library: %s", line.decode(errors="replace").strip())
+    sys.stderr.flush()

@@ -8,6 +8,7 @@ its standard error.
 from __future__ import annotations
 
 import os
+import re
 import select
 import time
 from collections.abc import Iterator
@@ -124,8 +125,10 @@ class PcmPipeSource:
 
     @property
     def name(self) -> str:
-        """Of a command its command line."""
-        return self._origin if isinstance(self._origin, str) else "standard input"
+        """Of a command its command line, less the passwords in addresses: it goes into every event."""
+        if isinstance(self._origin, str):
+            return re.sub(r"//[^/@\s]+@", "//***@", self._origin)
+        return "standard input"
 
     def __enter__(self) -> AudioSource:
         """Start the command, if it is one. Raises: AudioSourceError."""

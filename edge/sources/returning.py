@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 
 from edge.errors import AudioSourceError
+from edge.sources.library_noise import noise_as_debug
 from edge.sources.microphone import MicrophoneSource, check_portaudio, rescan
+from edge.sources.sound_cards import present_cards
 from edge.types import AudioBlock, AudioSource
 
 SHORTEST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
 WAIT_SHARE = 0.05
 """Between tries to open it passes this share of the time that it has been away."""
+STEADY_S = 10.0
+"""One that is lost sooner after it came was never back."""
+LONGEST_RESCAN_WAIT_S = 300.0
+"""For devices that aren't sound cards; when cards come or go, it is done at once."""
 TICK_S = 0.2
 """How often the reader is given a turn meanwhile."""
 
@@ -42,6 +49,10 @@ class ReturningMicrophone:
         self._stopped = False
         self._reopen = False
         self._away_since_s = 0.0
+        self._arrived_s = -math.inf
+        self._is_told = False
+        self._present: object = None
+        self._rescanned_s = -math.inf
         self._dropped_before = 0
         self._offset = 0
         self._end_sample = 0
@@ -121,9 +132,13 @@ class ReturningMicrophone:
 
     def _arrived(self) -> None:
         """Only sound proves that a microphone is there: one that is broken may open all the same."""
-        if self._waiting_for is not None:
+        if self._waiting_for is None:
+            return
+        self._waiting_for = None
+        self._arrived_s = time.monotonic()
+        if self._is_told:
             _log.info("microphone %r is there", self._name)
-            self._waiting_for = None
+            self._is_told = False
 
     def _place_behind_gap(self, block: AudioBlock) -> None:
         if self._end_s is None:
@@ -142,9 +157,9 @@ class ReturningMicrophone:
     def _try_open(self) -> bool:
         source = MicrophoneSource(self._device, self._sample_rate_hz)
         try:
-            # PortAudio knows only the devices that were there when it was started.
-            rescan()
-            source.__enter__()
+            with noise_as_debug():
+                self._rescan_if_due()
+                source.__enter__()
         except AudioSourceError as error:
             self._wait_for(str(error))
             return False
@@ -152,17 +167,29 @@ class ReturningMicrophone:
         self._reopen = False
         return True
 
+    def _rescan_if_due(self) -> None:
+        """PortAudio knows only devices that were there when it was started; each start leaks a little."""
+        present, now_s = present_cards(), time.monotonic()
+        wait_s = min(LONGEST_RESCAN_WAIT_S, WAIT_SHARE * (now_s - self._away_since_s))
+        if present != self._present or now_s - self._rescanned_s >= wait_s:
+            self._present, self._rescanned_s = present, now_s
+            rescan()
+
     def _wait_for(self, reason: str) -> None:
-        if self._waiting_for is None:
+        now_s = time.monotonic()
+        # One with a loose contact is one absence: told once, tried ever less often.
+        if self._waiting_for is None and now_s - self._arrived_s >= STEADY_S:
             _log.warning("waiting for the microphone: %s", reason)
-            self._away_since_s = time.monotonic()
+            self._is_told = True
+            self._away_since_s = now_s
         self._waiting_for = reason
 
     def _close(self) -> None:
         if self._source is not None:
             source, self._source = self._source, None
             self._dropped_before += source.dropped_samples
-            source.__exit__(None, None, None)
+            with noise_as_debug():
+                source.__exit__(None, None, None)
 
     def _wait(self) -> Iterator[None]:
         now_s = time.monotonic()

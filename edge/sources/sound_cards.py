@@ -53,6 +53,11 @@ def read_sound_cards(alsa: Path = ALSA, sys_sound: Path = SYS_SOUND) -> dict[int
     return cards
 
 
+def present_cards(alsa: Path = ALSA) -> str:
+    """A text that changes when a card comes or goes; empty where the kernel has no ALSA."""
+    return _text(alsa / "cards")
+
+
 def _port(usb_device: Path) -> str | None:
     """Controller and sockets on the way, as the kernel's usb_make_path() puts them together."""
     sockets = _text(usb_device / "devpath")

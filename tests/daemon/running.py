@@ -68,6 +68,10 @@ class Running:
     def status(self) -> dict[str, Any]:
         """What `edge-listen status --json` prints."""
         done = edge_listen("status", "--json", environment=self.environment)
+        until_s = time.monotonic() + PATIENCE_S
+        # Its socket comes a moment after its first line.
+        while done.returncode == 6 and self.process.poll() is None and time.monotonic() < until_s:
+            done = edge_listen("status", "--json", environment=self.environment)
         assert done.returncode in (0, 1), done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer

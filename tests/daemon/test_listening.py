@@ -159,3 +159,14 @@ def test_a_full_disk_is_one_line(bundle: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 6
     assert "No space left" in the_error(done.stderr)
+
+
+def test_clips_of_a_file_are_kept(bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "street.wav"
+    soundfile.write(path, np.concatenate([rain(4), SIREN, rain(4)]), SAMPLE_RATE_HZ)
+    clips = tmp_path / "clips"
+    flags = ["--labels", "siren", "--bundle", str(bundle), "--input", str(path), "--clips", str(clips)]
+    assert edge_listen(*flags).returncode == 0
+    (clip,) = clips.glob("*_siren_*.flac")
+    samples, _ = soundfile.read(clip, dtype="float32")
+    assert np.abs(samples).max() > 0.25

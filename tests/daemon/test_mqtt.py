@@ -580,5 +580,5 @@ def test_a_password_without_a_user_is_a_config_error(tmp_path: Path) -> None:
 
 def test_without_paho_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
-    with pytest.raises(ConfigError, match=r'pip install "edge-listen\[mqtt\]"'):
+    with pytest.raises(SinkError, match=r'pip install "edge-listen\[mqtt\]"'):
         MqttSink(MqttSettings("localhost"), LABELS, None, "1.2.3")

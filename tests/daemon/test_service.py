@@ -266,7 +266,7 @@ def _troubled(trouble: str, stack: contextlib.ExitStack, folder: Path) -> tuple[
         ('[webhook]\nurl = "http://127.0.0.1/"\nsecret_file = "{secret}"\n', "chmod"),
         ('[mqtt]\nhost = "127.0.0.1"\nuser = "me"\npassword_file = "{secret}"\n', "chmod"),
         ('[mqtt]\nhost = "127.0.0.1"\nuser = "me"\npassword_file = "/nowhere"\n', "/nowhere"),
-        ('[command]\nrun = "no-such-program"\n', "no-such-program"),
+        ('[command]\nrun = ""\n', "run"),
         ("[mqtt]\n", "needs host"),
         ("[clips]\nmax_md = 3\n", "max_md"),
     ],

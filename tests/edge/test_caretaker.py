@@ -22,8 +22,9 @@ from edge.deafness import GRACE_S, DeafnessGuard
 from edge.errors import AudioSourceError, ConfigError, SoundError
 from edge.events import EventRecord, EventStamper, HealthRecord, Record
 from edge.health import HealthMonitor
+from edge.output_makers import Surroundings
 from edge.output_settings import EventFileSettings, HealthSettings
-from edge.outputs import Outputs, Surroundings
+from edge.outputs import Outputs
 from edge.pipeline import Pipeline, prepare
 from edge.recognizer import WindowReport
 from edge.reload import Reloader
@@ -143,6 +144,7 @@ class Scene:
                 reloader=self.reloader,
                 requests=self.requests,
                 manager=self._manager if as_service else None,
+                on_labels=lambda _pipeline: None,
             )
         )
 
@@ -331,7 +333,7 @@ def test_a_microphone_that_gives_nothing_usable_is_opened_anew_again_and_again(
     scene.hear(silence(REOPEN_AFTER_S))
     assert scene.source.n_reopened == 2
     warnings = [each.getMessage() for each in caplog.records]
-    assert warnings.count("nothing usable is heard, so USB Audio is opened anew") == 2
+    assert warnings.count("nothing usable is heard, so USB Audio is opened anew") == 1
 
 
 def test_a_service_that_stays_deaf_ends_to_be_started_anew(scene: Scene) -> None:

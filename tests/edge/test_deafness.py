@@ -78,3 +78,11 @@ def test_the_watchdog_is_told_all_is_well_until_the_remedies_had_their_time() ->
     assert not guard.on_schedule(last_s)
     guard.heard(last_s)
     assert guard.on_schedule(last_s)
+
+
+def test_nothing_is_due_before_a_window_can_have_come() -> None:
+    guard = make(HealthSettings(reopen_after_s=5.0, restart_after_s=10.0))
+    due = [guard.remedy(BEGAN_S + second, patience_s=25.0) for second in range(30)]
+    assert [second for second, remedy in enumerate(due) if remedy] == [25, 26]
+    assert guard.on_schedule(BEGAN_S + 80.0, patience_s=25.0)
+    assert not guard.on_schedule(BEGAN_S + 90.0, patience_s=25.0)

@@ -441,6 +441,17 @@ class TestAsking:
         assert places == sorted(places)
         assert snapshot(root) == before
 
+    def test_outputs_that_the_shut_network_would_silence_are_named(
+        self, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = tmp_path / "mine.toml"
+        config.write_text('[mqtt]\nhost = "pi"\n[webhook]\nurl = "http://pi/"\n', encoding="utf-8")
+        flags = ["install-service", "--root", str(root), "--dry-run", "--config", str(config)]
+        assert main(flags) == 0
+        assert "[mqtt] and [webhook] need the network" in capsys.readouterr().err
+        assert main([*flags, "--network"]) == 0
+        assert "need the network" not in capsys.readouterr().err
+
     def test_any_answer_but_yes_is_no(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = snapshot(root)
         monkeypatch.setattr("sys.stdin", Terminal("\n"))

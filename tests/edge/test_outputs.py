@@ -15,11 +15,13 @@ import pytest
 import soundfile
 from event_records import event_record, health_record
 
+from edge import output_makers
 from edge import outputs as outputs_module
 from edge.config import ListenConfig
 from edge.errors import ConfigError
 from edge.events import Record
 from edge.outbox import Outbox
+from edge.output_makers import Output, Surroundings
 from edge.output_settings import (
     ClipsSettings,
     CommandSettings,
@@ -28,7 +30,7 @@ from edge.output_settings import (
     MqttSettings,
     WebhookSettings,
 )
-from edge.outputs import Output, Outputs, Surroundings
+from edge.outputs import Outputs
 from edge.status import Status
 from edge.types import AudioBlock
 
@@ -220,7 +222,7 @@ def test_a_change_does_not_wait_until_what_is_replaced_has_closed(
         closed.set()
 
     monkeypatch.setitem(
-        outputs_module._MAKERS, "command", lambda settings, _around: Output(settings, None, None, close)
+        output_makers._MAKERS, "command", lambda settings, _around: Output(settings, None, None, close)
     )
     outputs = Outputs(ListenConfig(command=CommandSettings("true")), around)
     began_s = time.perf_counter()
@@ -344,7 +346,7 @@ def test_all_are_closed_side_by_side(
         return Output(settings, None, None, lambda: met.append(together.wait(PATIENCE_S)))
 
     for table in ("events_file", "command"):
-        monkeypatch.setitem(outputs_module._MAKERS, table, make)
+        monkeypatch.setitem(output_makers._MAKERS, table, make)
     config = replace(events_file(tmp_path / "events"), command=CommandSettings("true"))
     outputs = Outputs(config, around)
     outputs.close()
@@ -383,3 +385,54 @@ def test_clips_are_given_blocks_and_records(around: Surroundings, tmp_path: Path
     outputs.close()
     (clip,) = (tmp_path / "clips").glob("**/*.flac")
     assert soundfile.info(clip).duration == pytest.approx(2.0)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def test_metrics_that_a_refused_change_had_closed_serve_again(around: Surroundings) -> None:
+    pytest.importorskip("prometheus_client")
+    before = ListenConfig(metrics=MetricsSettings("127.0.0.1", free_port()))
+    outputs = Outputs(before, around)
+    wanted = ListenConfig(metrics=MetricsSettings("127.0.0.1", free_port()), clips=NO_CLIPS)
+    with pytest.raises(ConfigError, match="longest_s"):
+        outputs.prepare(wanted)
+    outputs.tell(STATUS)
+    assert before.metrics is not None
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{before.metrics.port}/metrics", timeout=PATIENCE_S
+    ) as page:
+        assert b"edge_listen_info" in page.read()
+    outputs.close()
+
+
+def test_a_secret_that_has_changed_is_another_setting(around: Surroundings, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("old")
+    secret.chmod(0o600)
+    config = ListenConfig(webhook=WebhookSettings("http://127.0.0.1:9/", secret_file=secret))
+    outputs = Outputs(config, around)
+    kept = outputs.prepare(config)["webhook"]
+    assert outputs.prepare(config)["webhook"] is kept
+    secret.write_text("another")
+    changed = outputs.prepare(config)
+    assert changed["webhook"] is not kept
+    outputs.discard(changed)
+    secret.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod"):
+        outputs.prepare(config)
+    outputs.close()
+
+
+def test_what_waits_for_a_broker_is_handed_to_the_one_that_takes_its_place(around: Surroundings) -> None:
+    pytest.importorskip("paho.mqtt")
+    before = ListenConfig(mqtt=MqttSettings("127.0.0.1", port=free_port(), discovery=False))
+    outputs = Outputs(before, around)
+    for number in range(3):
+        outputs.emit(event_record(number=number))
+    outputs.change(outputs.prepare(ListenConfig(mqtt=MqttSettings("127.0.0.1", port=free_port()))))
+    (status,) = outputs.statuses
+    assert (status.n_waiting, status.n_lost) == (3, 0)
+    outputs.close()

@@ -366,3 +366,8 @@ def test_stop_wins_over_opening_anew(tmp_path: Path) -> None:
         source.stop()
         assert list(blocks) == []
     assert (tmp_path / "starts").read_text() == "x"
+
+
+def test_a_password_in_the_commands_address_does_not_get_into_events() -> None:
+    source = PcmPipeSource("ffmpeg -i rtsp://admin:hunter2@camera/1 -f s16le -", S16, RATE_HZ)
+    assert source.name == "ffmpeg -i rtsp://***@camera/1 -f s16le -"

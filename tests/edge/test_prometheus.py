@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edge import health_page
-from edge.errors import ConfigError, SinkError
+from edge.errors import SinkError
 from edge.metrics import STALE_S, MetricsServer
 from edge.output_settings import MetricsSettings
 from edge.status import OutputStatus, Status
@@ -282,5 +282,5 @@ def test_without_prometheus_client_it_says_how_to_get_it(monkeypatch: pytest.Mon
         return real(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ConfigError, match=r'pip install "edge-listen\[prometheus\]"'):
+    with pytest.raises(SinkError, match=r'pip install "edge-listen\[prometheus\]"'):
         MetricsServer(MetricsSettings(port=0), "1", CONDITIONS)

@@ -207,6 +207,14 @@ def test_a_short_stretch_behind_a_gap_does_not_confirm_by_itself():
     ]
 
 
+def test_a_scrap_of_sound_between_two_breaks_does_not_confirm_by_itself():
+    recognizer = make(rule=replace(RULE, confirm_s=0.8, within_s=0.8))
+    assert feed(recognizer, np.zeros(3000, np.float32)) == []
+    recognizer.break_off()
+    assert feed(recognizer, tone(HZ["low"], 700), start=5000) + recognizer.break_off() == []
+    assert feed(recognizer, tone(HZ["low"], 700), start=9000) + recognizer.break_off() == []
+
+
 def test_an_empty_stream_is_nothing():
     assert run(np.zeros(0, np.float32)) == []
 

@@ -23,8 +23,9 @@ from edge.config import ListenConfig, RuleSettings
 from edge.config_file import load_config
 from edge.control_server import ANSWER_TIMEOUT_S
 from edge.errors import ConfigError, LabelError, SoundError
+from edge.output_makers import Surroundings
 from edge.output_settings import EventFileSettings, HealthSettings
-from edge.outputs import Outputs, Surroundings
+from edge.outputs import Outputs
 from edge.pipeline import Pipeline, prepare
 from edge.reload import Change, Reloader
 from edge.requests import Request

@@ -29,6 +29,7 @@ def portaudio(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     monkeypatch.setattr(microphone, "read_sound_cards", dict)
     monkeypatch.setattr(microphone, "STOP_CHECK_S", 0.02)
+    monkeypatch.setattr(returning, "present_cards", object)  # different at each look
     return fake
 
 
@@ -288,3 +289,43 @@ def test_another_microphone_is_not_taken_for_the_one_asked_for(portaudio: FakeSo
         portaudio.streams[0].active = False
         read_until(blocks, lambda: source.waiting_for is not None and "HDMI" in source.waiting_for)
         assert len(portaudio.streams) == 1
+
+
+def test_devices_are_looked_for_when_cards_come_or_go_and_else_ever_less_often(
+    portaudio: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, cards = Clock(), ["none"]
+    monkeypatch.setattr(returning, "time", clock)
+    monkeypatch.setattr(returning, "present_cards", lambda: cards[0])
+    portaudio.devices = []
+    with source_of() as source:
+        blocks = source.blocks()
+        while clock.now_s < 1000.0 + 40_000.0:
+            assert next(blocks) is None
+        # Each costs a few kilobytes for good: one each 5 s would be 8,000 in this time.
+        n_looks = portaudio.n_initialized
+        assert n_looks < 300
+        portaudio.devices, cards[0] = [MIC], "one"
+        came_s = clock.now_s
+        while not portaudio.streams:
+            assert next(blocks) is None
+        assert clock.now_s - came_s <= LONGEST_WAIT_S
+        assert portaudio.n_initialized == n_looks + 1
+
+
+def test_one_with_a_loose_contact_is_told_once_and_tried_ever_less_often(
+    portaudio: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    monkeypatch.setattr(returning, "time", clock)
+    with source_of() as source:
+        blocks = source.blocks()
+        for n_opened in range(1, 60):
+            portaudio.streams[-1].hear(SOUND)
+            next_block(blocks)
+            portaudio.streams[-1].active = False
+            read_until(blocks, lambda n=n_opened: len(portaudio.streams) > n)
+    assert len(messages(caplog, logging.WARNING)) == 1
+    assert len(messages(caplog, logging.INFO)) == 1
+    assert clock.now_s - 1000.0 > 25.0, "at a quarter of a second each it would be 15 s"
