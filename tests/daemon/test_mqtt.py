@@ -98,6 +98,7 @@ def test_a_record_arrives_as_json_with_qos_1_and_does_not_stand(
     sink.emit(ill)
     heard = observer.wait_for(f"{BASE}/event", json.dumps(sound().as_json_object()))
     assert (heard.qos, heard.retain) == (1, False)
+    observer.wait_for_count(f"{BASE}/event", 2)
     assert [json.loads(text) for text in observer.texts(f"{BASE}/event")][1:] == [ill.as_json_object()]
     assert f"{BASE}/event" not in retained(broker.port)
 
@@ -143,6 +144,7 @@ def test_a_label_stands_on_until_its_offset_even_if_offsets_are_not_sent(
     sink.emit(sound(duration_s=1.0))
     observer.wait_for(f"{BASE}/label/dog_bark", "OFF")
     sink.emit(sound(number=2))
+    observer.wait_for_count(f"{BASE}/event", 2)
     assert observer.texts(f"{BASE}/label/dog_bark")[-3:] == ["ON", "OFF", "ON"]
     kinds = [json.loads(text)["event"] for text in observer.texts(f"{BASE}/event")]
     assert kinds == ["onset", "onset"]
@@ -547,6 +549,7 @@ def test_changed_labels_replace_the_sensors_of_the_old(
     states = {topic.split("/")[-1]: text for topic, text in standing.items() if "/label/" in topic}
     assert sensors == {"dog_bark", "siren", "health"}
     assert states == {"dog_bark": "OFF", "siren": "ON"}
+    observer.wait_for_count(f"{BASE}/event", 2)
     heard = [json.loads(text)["label"] for text in observer.texts(f"{BASE}/event")]
     assert heard == ["Tür & 门", "siren"]
 
