@@ -91,7 +91,10 @@ def _warn_of_shut_network(args: argparse.Namespace, layout: Layout) -> None:
     path = layout.configuration if layout.configuration.exists() else args.config
     if path is None or NETWORK in wanted_drop_ins(layout, network=args.network, gpu=args.gpu):
         return
-    config = load_config(path)
+    try:
+        config = load_config(path)
+    except ConfigError:  # the service says so at its start, and must be upgradable all the same
+        return
     tables = [f"[{table}]" for table in ("mqtt", "webhook", "metrics") if getattr(config, table) is not None]
     if tables:
         logger.warning("%s need the network, which the service has with --network only", " and ".join(tables))

@@ -452,6 +452,11 @@ class TestAsking:
         assert main([*flags, "--network"]) == 0
         assert "need the network" not in capsys.readouterr().err
 
+    def test_a_broken_configuration_is_no_hindrance_to_an_upgrade(self, root: Path) -> None:
+        install(root)
+        (root / "etc/edge-listen/config.toml").write_text("broken", encoding="utf-8")
+        assert main(["install-service", "--root", str(root), "--dry-run"]) == 0
+
     def test_any_answer_but_yes_is_no(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         before = snapshot(root)
         monkeypatch.setattr("sys.stdin", Terminal("\n"))
