@@ -19,8 +19,10 @@ SHORTEST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
 WAIT_SHARE = 0.05
 """Between tries to open it passes this share of the time that it has been away."""
+HEARD_S = 2.0
+"""One that is lost sooner after it came was never back: it didn't last for a window."""
 STEADY_S = 10.0
-"""One that is lost sooner after it came was never back."""
+"""One that is lost sooner after it came is not told of again."""
 LONGEST_RESCAN_WAIT_S = 300.0
 """For devices that aren't sound cards; when cards come or go, it is done at once."""
 TICK_S = 0.2
@@ -178,10 +180,12 @@ class ReturningMicrophone:
     def _wait_for(self, reason: str) -> None:
         now_s = time.monotonic()
         # One with a loose contact is one absence: told once, tried ever less often.
-        if self._waiting_for is None and now_s - self._arrived_s >= STEADY_S:
+        there_s = now_s - self._arrived_s if self._waiting_for is None else 0.0
+        if there_s >= HEARD_S:
+            self._away_since_s = now_s
+        if there_s >= STEADY_S:
             _log.warning("waiting for the microphone: %s", reason)
             self._is_told = True
-            self._away_since_s = now_s
         self._waiting_for = reason
 
     def _close(self) -> None:
