@@ -172,7 +172,8 @@ class ReturningMicrophone:
     def _rescan_if_due(self) -> None:
         """PortAudio knows only devices that were there when it was started; each start leaks a little."""
         present, now_s = present_cards(), time.monotonic()
-        wait_s = min(LONGEST_RESCAN_WAIT_S, WAIT_SHARE * (now_s - self._away_since_s))
+        wait_s = WAIT_SHARE * (now_s - self._away_since_s)
+        wait_s = min(LONGEST_RESCAN_WAIT_S, max(LONGEST_WAIT_S, wait_s))
         if present != self._present or now_s - self._rescanned_s >= wait_s:
             self._present, self._rescanned_s = present, now_s
             rescan()
