@@ -270,6 +270,7 @@ class Caretaker:
         self._keeper.listen_for(pipeline.prototypes, tuple(pipeline.rules))
         watched.outputs.change(change.outputs)
         watched.on_labels(pipeline)
+        self._tell_s = 0.0  # so that outputs know of the labels before the first event of one
         labels = ", ".join(pipeline.rules)
         logger.info("listening for %s from now on", labels)
         if change.at_restart:

@@ -22,13 +22,11 @@ class Condition:
         begun: what a person is told when it begins.
         hint: what a person may look at then.
         ended: what a person is told when it is over.
-        is_deaf: whether nothing at all is heard meanwhile.
     """
 
     begun: str
     hint: str
     ended: str
-    is_deaf: bool = False
 
 
 CONDITIONS = {
@@ -36,31 +34,26 @@ CONDITIONS = {
         "the input gives digital silence",
         "is the microphone muted or the wrong one? `edge-listen devices --test` shows what it gives",
         "no more digital silence",
-        is_deaf=True,
     ),
     "dc": Condition(
         "the input gives a constant level instead of sound",
         "is anything connected to it?",
         "no more constant level instead of sound",
-        is_deaf=True,
     ),
     "nonfinite": Condition(
         "the input gives samples that are not numbers",
         "does --pcm name the format that is really sent?",
         "no more samples that are not numbers",
-        is_deaf=True,
     ),
     "no_sound": Condition(
         "the input gives no sound at all",
         "plug the microphone in anew, or look at its sender",
         "the input gives sound again",
-        is_deaf=True,
     ),
     "absent": Condition(
         "there is no microphone",
         "plug it in; `edge-listen devices` lists those there are",
         "the microphone is there again",
-        is_deaf=True,
     ),
     "clipped": Condition(
         "the input gives clipped sound, cut off at full scale",

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import SinkError
 from edge.health_page import Page, PageServer
@@ -144,23 +144,24 @@ def _reasons(status: Status, age_s: float) -> list[str]:
 def _gauge(name: str, meaning: str, values: Mapping[str, float] | float, label: str = "") -> Metric:
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
-    if not isinstance(values, Mapping):
-        return GaugeMetricFamily(_PREFIX + name, meaning, value=values)
-    family = GaugeMetricFamily(_PREFIX + name, meaning, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
+    return _family(GaugeMetricFamily, name, meaning, values, label)
 
 
 def _counter(name: str, meaning: str, values: Mapping[str, float] | float, label: str = "") -> Metric:
     from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
 
+    return _family(CounterMetricFamily, name, meaning, values, label)
+
+
+def _family(
+    kind: Callable[..., Any], name: str, meaning: str, values: Mapping[str, float] | float, label: str
+) -> Metric:
     if not isinstance(values, Mapping):
-        return CounterMetricFamily(_PREFIX + name, meaning, value=values)
-    family = CounterMetricFamily(_PREFIX + name, meaning, labels=[label])
+        return kind(_PREFIX + name, meaning, value=values)  # type: ignore[no-any-return]
+    family = kind(_PREFIX + name, meaning, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
-    return family
+    return family  # type: ignore[no-any-return]
 
 
 def _of_machine() -> Iterator[Metric]:

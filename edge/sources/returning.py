@@ -10,9 +10,9 @@ from dataclasses import replace
 from types import TracebackType
 
 from edge.errors import AudioSourceError
-from edge.sources.library_noise import noise_as_debug
 from edge.sources.microphone import MicrophoneSource, check_portaudio, rescan
 from edge.sources.sound_cards import present_cards
+from edge.sources.stderr_noise import noise_as_debug
 from edge.types import AudioBlock, AudioSource
 
 SHORTEST_WAIT_S = 0.25
