@@ -34,6 +34,7 @@ from export.starter.material import fold_materials
 from export.starter.pack import Background, Trained, centroids, graph_embed, pack
 from export.starter.thresholds import WindowScores, shrunk_thresholds
 from export.starter.train import TrainedEncoder, TrainSettings, train
+from export.starter.vocabulary import VOCABULARY
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class StarterSettings:
         seed: of everything drawn.
         hold_out: a development fold that nothing is made from, so that rules can be judged on it; None for
             the bundle that ships.
+        without: names of labels whose clips nothing is made from, so that they are new to the encoder; none
+            for the bundle that ships.
     """
 
     crops_per_fold: int = 12000
@@ -66,11 +69,23 @@ class StarterSettings:
     false_share: float = 0.05
     seed: int = 1
     hold_out: int | None = None
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises: DatasetError if `without` names what is no label."""
+        unknown = set(self.without) - {word.name for word in VOCABULARY}
+        if unknown:
+            raise DatasetError(f"no labels are called {', '.join(sorted(unknown))}: see vocabulary.py")
 
     @property
     def folds(self) -> tuple[int, ...]:
         """What everything is made from."""
         return tuple(fold for fold in DEVELOPMENT_FOLDS if fold != self.hold_out)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """ESC-50's numbers of the labels that the bundle gets."""
+        return tuple(target for target, word in enumerate(VOCABULARY) if word.name not in self.without)
 
 
 def build_starter(
@@ -82,7 +97,7 @@ def build_starter(
     created: RFC 3339 UTC, recorded in the manifest.
     Raises: DatasetError, TeacherError, BundleError.
     """
-    clips = load_clips(data)
+    clips = [clip for clip in load_clips(data) if clip.target in settings.targets]
     background = background_clips(
         work / "background", dict(settings.background_minutes), settings.seed, heldout=False
     )
@@ -110,6 +125,7 @@ def build_starter(
         out,
         Trained(
             graphs,
+            settings.targets,
             trained.directions,
             thresholds,
             background_prototypes(graphs, background, settings.seed),

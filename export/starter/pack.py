@@ -36,8 +36,9 @@ class Trained:
 
     Attributes:
         graphs: the encoder's trunk and head as ONNX.
+        targets: ESC-50's numbers of the labels that the bundle gets, ascending.
         directions: (50, 512) float32 of unit norm, the labels' prototypes, in order of ESC-50's targets.
-        thresholds: (50,) float32 cosines.
+        thresholds: (50,) float32 cosines, likewise.
         backgrounds: prototypes of what must not fire.
         clips: what it was trained from, for the attribution that CC BY asks for.
         golden_log_mel: (249, 64) float32.
@@ -46,6 +47,7 @@ class Trained:
     """
 
     graphs: tuple[bytes, bytes]
+    targets: Sequence[int]
     directions: NDArray[np.float32]
     thresholds: NDArray[np.float32]
     backgrounds: Sequence[Background]
@@ -107,10 +109,11 @@ def centroids(embeddings: NDArray[np.float32], n_centroids: int, seed: int) -> N
 def pack(directory: Path, trained: Trained) -> Bundle:
     """Write the bundle, replacing one that is there. Raises: BundleError."""
     backgrounds, embed = trained.backgrounds, graph_embed(trained.graphs)
-    vectors = np.concatenate([trained.directions, *(b.vectors for b in backgrounds)])
+    n_labels = len(trained.targets)
+    vectors = np.concatenate([trained.directions[list(trained.targets)], *(b.vectors for b in backgrounds)])
     owners = np.concatenate(
-        [np.arange(len(trained.directions))]
-        + [np.full(len(b.vectors), len(trained.directions) + index) for index, b in enumerate(backgrounds)]
+        [np.arange(n_labels)]
+        + [np.full(len(b.vectors), n_labels + index) for index, b in enumerate(backgrounds)]
     )
     sha256 = hashlib.sha256(b"".join(trained.graphs)).hexdigest()
     files: dict[str, bytes | Path] = {
@@ -149,7 +152,7 @@ def pack(directory: Path, trained: Trained) -> Bundle:
         encoders=(entry,),
         text_encoder=None,
         recipe=None,
-        labels=(*_labels(trained.clips, trained.thresholds), *(_background_label(b) for b in backgrounds)),
+        labels=(*_labels(trained), *(_background_label(b) for b in backgrounds)),
         background=None,
         accuracy=trained.accuracy,
         parity={},
@@ -164,20 +167,20 @@ def pack(directory: Path, trained: Trained) -> Bundle:
     return write_bundle(directory, manifest, files, replace=directory.exists())
 
 
-def _labels(clips: Sequence[Clip], thresholds: NDArray[np.float32]) -> list[LabelEntry]:
+def _labels(trained: Trained) -> list[LabelEntry]:
     return [
         LabelEntry(
-            name=word.name,
+            name=VOCABULARY[target].name,
             kind="label",
-            aliases=word.aliases,
-            dataset_names=(word.dataset_name,),
-            rivals_group=word.rivals_group,
+            aliases=VOCABULARY[target].aliases,
+            dataset_names=(VOCABULARY[target].dataset_name,),
+            rivals_group=VOCABULARY[target].rivals_group,
             method="direction learnt with the encoder",
-            support=sum(clip.target == target for clip in clips),
-            thresholds={ENCODER: round(float(thresholds[target]), 3)},
+            support=sum(clip.target == target for clip in trained.clips),
+            thresholds={ENCODER: round(float(trained.thresholds[target]), 3)},
             note=None,
         )
-        for target, word in enumerate(VOCABULARY)
+        for target in trained.targets
     ]
 
 

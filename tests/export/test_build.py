@@ -31,6 +31,7 @@ def test_what_is_packed_loads_and_listens(tmp_path: Path) -> None:
     clip = Clip("1-1-A-0.wav", tmp_path, 1, 0, "dog", "CC-BY", 'A, "B"', "http://freesound.org/1/")
     trained = Trained(
         graphs=export_graphs(StarterEncoder()),
+        targets=[target for target in range(50) if target != 1],
         directions=directions(50, 1),
         thresholds=np.linspace(0.5, 0.7, 50, dtype=np.float32),
         backgrounds=[Background("background hum", directions(3, 2), 12)],
@@ -42,6 +43,9 @@ def test_what_is_packed_loads_and_listens(tmp_path: Path) -> None:
     pack(tmp_path / "bundle", trained)
     pipeline = prepare(ListenConfig(labels=("crying_baby", "Dogs"), bundle=tmp_path / "bundle"))
     assert list(pipeline.rules) == ["baby cry", "dog bark"]
+    assert "rooster" not in pipeline.prototypes.names
+    assert pipeline.prototypes.names[1] == "pig"
+    assert np.array_equal(pipeline.prototypes.vectors[1], trained.directions[2])
     assert pipeline.rules["dog bark"].on_threshold == 0.5
     golden = pipeline.bundle.golden(pipeline.entry)
     assert pipeline.encoder.encode(golden.log_mel) @ golden.embedding == pytest.approx(1.0, abs=1e-4)
