@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.background import Background, read_background
 from edge.bundle_arrays import (
     Golden,
     Prototypes,
-    check_background,
     read_golden,
     read_pool,
     read_prototypes,
@@ -42,6 +42,7 @@ class Bundle:
         sha256: of the bytes of manifest.json, and so of every file's.
         arrays: encoder name → its prototypes.
         goldens: encoder name → its golden log-mel and embedding.
+        background: what false alarms are counted in, by the first encoder; None if the bundle has none.
     """
 
     directory: Path
@@ -49,6 +50,7 @@ class Bundle:
     sha256: str
     arrays: Mapping[str, Prototypes]
     goldens: Mapping[str, Golden]
+    background: Background | None
 
     def encoder_entry(self, name: str | None = None, *, for_gpu: bool = False) -> EncoderEntry:
         """Pick an encoder: by name, else the first meant for the device, else the first of all.
@@ -74,6 +76,8 @@ class Bundle:
         """
         paths = self._verified(entry.files)
         self._check_maker(entry, entry.prototypes, self.arrays[entry.name].encoder_sha256)
+        if self.background is not None and entry is self.manifest.encoders[0]:
+            self._check_maker(entry, self.manifest.background or "", self.background.encoder_sha256)
         return paths
 
     def verified_text_encoder(self, entry: TextEncoderEntry) -> tuple[Path, Path]:
@@ -172,6 +176,8 @@ def load_bundle(directory: Path) -> Bundle:
     }
     shape = (manifest.n_frames, manifest.log_mel.n_mels)
     goldens = {e.name: read_golden(directory / e.golden, *shape, e.embedding_dim) for e in manifest.encoders}
+    background = None
     if manifest.background is not None:
-        check_background(directory / manifest.background, manifest.encoders[0].embedding_dim)
-    return Bundle(directory, manifest, hashlib.sha256(data).hexdigest(), arrays, goldens)
+        path, dim = directory / manifest.background, manifest.encoders[0].embedding_dim
+        background = read_background(path, dim, len(manifest.labels))
+    return Bundle(directory, manifest, hashlib.sha256(data).hexdigest(), arrays, goldens, background)

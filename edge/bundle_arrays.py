@@ -19,7 +19,6 @@ from edge.types import Embedding, LogMel
 __all__ = [
     "Golden",
     "Prototypes",
-    "check_background",
     "npz_bytes",
     "read_golden",
     "read_pool",
@@ -112,24 +111,6 @@ def read_pool(path: Path, embedding_dim: int) -> tuple[Pool, str]:
     embeddings = rows.astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     return Pool(embeddings, recording.astype(np.intp), tuple(map(decode, names))), encoder_sha256
-
-
-def check_background(path: Path, embedding_dim: int) -> None:
-    """Check a file of background embeddings, as docs/bundle-format.md describes it.
-
-    Raises: BundleError.
-    """
-    arrays = read_npz(path, ("embeddings", "stream", "weight", "duration_s"))
-    n_rows = len(np.atleast_1d(arrays["embeddings"]))
-    check_array(path, "embeddings", arrays["embeddings"], np.float16, (None, embedding_dim))
-    check_array(path, "stream", arrays["stream"], np.int32, (n_rows,))
-    check_array(path, "weight", arrays["weight"], np.float32, (n_rows,))
-    check_array(path, "duration_s", arrays["duration_s"], np.float64, ())
-    for name in ("stream", "weight"):
-        if np.any(arrays[name] < 0):
-            raise BundleError(f"{path}: {name} must not be negative; {EXPORT_AGAIN}")
-    if not arrays["duration_s"] > 0:
-        raise BundleError(f"{path}: duration_s must be above 0, not {arrays['duration_s']}; {EXPORT_AGAIN}")
 
 
 def _check_recordings(path: Path, recording: NDArray[np.int32], names: NDArray[Any]) -> None:

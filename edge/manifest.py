@@ -36,7 +36,7 @@ __all__ = [
     "TextEncoderEntry",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

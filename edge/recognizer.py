@@ -14,7 +14,7 @@ from edge.signal_check import Fault, check
 from edge.stream_time import whole_samples
 from edge.trigger import TriggerRule
 from edge.trigger_bank import TriggerBank
-from edge.types import AudioBlock, Encoder, Scores, SoundEvent, Window
+from edge.types import AudioBlock, Embedding, Encoder, LabelState, Scores, SoundEvent, Window
 from edge.windowing import Windower
 
 WindowState = Literal["scored", "quiet"] | Fault
@@ -86,6 +86,8 @@ class WindowReport:
         state: "scored"; or why it wasn't embedded: "quiet" (under the gate) or a fault of the signal.
         scores: (n_names,) float32 cosine in the order of the prototypes' names; None unless scored.
         supporting: the labels listened for that it supports.
+        embedding: (embedding_dim,) float32 of unit norm; None unless scored.
+        states: where each label listened for stands after it.
     """
 
     start_sample: int
@@ -94,6 +96,8 @@ class WindowReport:
     state: WindowState
     scores: Scores | None
     supporting: tuple[str, ...]
+    embedding: Embedding | None = None
+    states: tuple[LabelState, ...] = ()
 
 
 class Recognizer:
@@ -226,9 +230,10 @@ class Recognizer:
         signal = check(window.samples, self._level_stretch)
         is_quiet = signal.level_dbfs < self._settings.gate_dbfs
         state: WindowState = signal.fault or ("quiet" if is_quiet else "scored")
-        window_scores = None
+        embedding = window_scores = None
         if state == "scored":
-            window_scores = scores(self._encoder.encode(self._log_mel(window)), self._prototypes)
+            embedding = self._encoder.encode(self._log_mel(window))
+            window_scores = scores(embedding, self._prototypes)
         is_all = len(window.samples) < self._settings.window_length and not self._had_gap
         events, supporting = self._triggers.step(
             window.start_sample, window.end_sample, window_scores, n_hops=self._n_hops, is_all=is_all
@@ -243,6 +248,7 @@ class Recognizer:
                     state,
                     window_scores,
                     supporting,
+                    embedding,
                 )
             )
         return events

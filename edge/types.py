@@ -82,6 +82,36 @@ class SoundEvent:
     offset_sample: int | None = None
 
 
+@dataclass(frozen=True)
+class LabelState:
+    """Where a label stands after a window.
+
+    Attributes:
+        label: its name.
+        score: its cosine for the window; None if the window wasn't embedded.
+        threshold: that it must reach for support.
+        margin: by how much it must beat `best_rival`.
+        best_rival: name of the rival with the highest score; None if it has no rival, or wasn't scored.
+        rival_score: that rival's cosine; -inf if there is none.
+        supports: whether this window supports it.
+        supported_s: seconds of support that count just now.
+        confirm_s: seconds of support that it takes.
+        phase: "idle"; "confirming", supported but not enough yet; "on"; "spent", ended by its rule while the
+            sound may go on; "cooling down".
+    """
+
+    label: str
+    score: float | None
+    threshold: float
+    margin: float
+    best_rival: str | None
+    rival_score: float
+    supports: bool
+    supported_s: float
+    confirm_s: float
+    phase: Literal["idle", "confirming", "on", "spent", "cooling down"]
+
+
 class Encoder(Protocol):
     """Turns a window's log-mel into its embedding."""
 

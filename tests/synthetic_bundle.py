@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge.background import Background, Members, background_bytes
 from edge.bundle import Bundle
 from edge.bundle_arrays import npz_bytes
 from edge.bundle_writer import write_bundle
@@ -165,13 +166,37 @@ def synthetic_files(
         )
         files[f"golden.{name}.npz"] = npz_bytes(log_mel=log_mels[1], embedding=vectors[1])
     if with_background:
-        files["background.npz"] = npz_bytes(
-            embeddings=np.stack([embed(log_mels[3])] * 2).astype(np.float16),
-            stream=np.array([0, 1], np.int32),
-            weight=np.ones(2, np.float32),
-            duration_s=np.float64(60.0),
-        )
+        files["background.npz"] = background_bytes(_background(log_mels, files))
     return files
+
+
+def _background(log_mels: Sequence[NDArray[np.float32]], files: Mapping[str, bytes]) -> Background:
+    """An hour: mostly rain, and ten moments with some of each label's tone in it. Members: clear tones."""
+    rng = np.random.default_rng(3)
+    first = next(content for name, content in files.items() if name.endswith(".onnx"))
+    tones, noise = np.stack([embed(log_mel) for log_mel in log_mels[:3]]), embed(log_mels[3])
+    shares = rng.uniform(0.2, 0.98, (3, 10))
+    moments = shares[..., None] * tones[:, None] + (1.0 - shares)[..., None] * noise
+    rows = np.repeat(np.concatenate([moments.reshape(30, -1), noise[None]]), 2, axis=0)
+    members = np.repeat(tones, 8, axis=0) + 0.05 * rng.standard_normal((24, EMBEDDING_DIM))
+    return Background(
+        embeddings=(rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32),
+        moment=np.repeat(np.arange(31), 2),
+        position=np.tile([0, 1], 31),
+        weight=np.append(np.ones(30), 7000.0).astype(np.float32),
+        recording=np.arange(31),
+        n_recordings=60,
+        duration_s=3600.0,
+        hop_s=HOP_S,
+        members=Members(
+            embeddings=(members / np.linalg.norm(members, axis=1, keepdims=True)).astype(np.float32),
+            label=np.repeat(np.arange(3), 8),
+            recording=np.repeat(np.arange(12), 2),
+            position=np.tile([0, 1], 12),
+            are="recordings of tones",
+        ),
+        encoder_sha256=hashlib.sha256(first).hexdigest(),
+    )
 
 
 def write_synthetic_bundle(

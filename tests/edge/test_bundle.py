@@ -147,14 +147,14 @@ def test_files_can_be_copied_from_disk_and_lie_in_folders(tmp_path: Path) -> Non
 
 
 def test_an_encoder_of_several_files_is_known_by_all_of_them(tmp_path: Path) -> None:
-    files = synthetic_files()
+    files = synthetic_files(with_background=False)
     weights = b"weights that the graph refers to"
     graph = files["audio_encoder.fp32.onnx"]
     with np.load(io.BytesIO(files["prototypes.fp32.npz"])) as old:
         arrays = dict(old)
     arrays["encoder_sha256"] = np.array(hashlib.sha256(graph + weights).hexdigest())
     files |= {"weights.bin": weights, "prototypes.fp32.npz": npz_bytes(**arrays)}
-    manifest = synthetic_manifest()
+    manifest = synthetic_manifest(with_background=False)
     (encoder,) = manifest.encoders
     split = dataclasses.replace(encoder, files=("audio_encoder.fp32.onnx", "weights.bin"))
     write_bundle(tmp_path / "bundle", dataclasses.replace(manifest, encoders=(split,)), files)

@@ -202,7 +202,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "manifest too deep": (raw_manifest(lambda _: b"[" * 200_000), "nested too deeply"),
     "a key twice": (raw_manifest(duplicate_key), 'key "name" stands twice'),
     "NaN in the manifest": (raw_manifest(lambda b: b.replace(b"0.9,", b"NaN,", 1)), "NaN is not a number"),
-    "newer schema": (key("schema_version", 2), "schema_version 2 was made by a newer version"),
+    "newer schema": (key("schema_version", 3), "schema_version 3 was made by a newer version"),
     "older schema": (key("schema_version", 0), "schema_version 0 is unknown"),
     "no schema": (
         manifest(lambda m: m.pop("schema_version")),
@@ -439,18 +439,35 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "embedding .* must have norm 1",
     ),
     "background of another length": (
-        arrays(BACKGROUND, embeddings=np.ones((2, 5), np.float16)),
-        r"embeddings must be float16 \(n, 32\)",
+        arrays(BACKGROUND, embeddings=np.ones((2, 5), np.int8)),
+        r"embeddings must be int8 \(n, 32\)",
     ),
-    "background not finite": (
-        array(BACKGROUND, "embeddings", put(np.nan, 0, 0)),
-        "embeddings holds a value that",
-    ),
-    "background of negative weight": (array(BACKGROUND, "weight", put(-1, 0)), "weight must not be negative"),
+    "background of zeros": (array(BACKGROUND, "embeddings", lambda e: e * 0), "holds a row of zeros"),
+    "background of no weight": (array(BACKGROUND, "weight", put(0, 0)), "weight must be above 0"),
     "background of no duration": (arrays(BACKGROUND, duration_s=np.float64(0)), "duration_s must be above 0"),
     "background of a scalar": (
-        arrays(BACKGROUND, embeddings=np.float16(1)),
-        r"embeddings must be .*, not float16 \(\)",
+        arrays(BACKGROUND, embeddings=np.int8(1)),
+        r"embeddings must be .*, not int8 \(\)",
+    ),
+    "background with a moment left out": (
+        array(BACKGROUND, "moment", put(5, -1)),
+        "moment must ascend from 0 without gaps",
+    ),
+    "background with windows out of order": (
+        array(BACKGROUND, "position", put(9, 0)),
+        "positions must ascend within a moment",
+    ),
+    "background of too many recordings": (
+        array(BACKGROUND, "recording", put(60, 0)),
+        "recording must be within 0 and 59",
+    ),
+    "a member of no label": (
+        array(BACKGROUND, "member_label", put(4, 0)),
+        "member_label must be within 0 and 3",
+    ),
+    "background of another encoder": (
+        arrays(BACKGROUND, encoder_sha256=np.str_("0" * 64)),
+        'background.npz was made with another encoder than "fp32"',
     ),
 }
 
