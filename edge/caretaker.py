@@ -12,7 +12,9 @@ from edge.deafness import DeafnessGuard
 from edge.errors import AudioSourceError, SoundError
 from edge.events import EventStamper, Record
 from edge.health import HealthMonitor
+from edge.live_requests import LIVE_COMMANDS, LiveRequests
 from edge.outputs import Outputs
+from edge.own_state import CHANGING, READING
 from edge.pace import Load, Pace
 from edge.pipeline import Pipeline
 from edge.recognizer import Recognizer, WindowReport
@@ -119,10 +121,12 @@ class Caretaker:
         self._has_reopened = False
         self._took_block = False
         self._watched: Watched | None = None
+        self._live: LiveRequests | None = None
 
     def watch(self, watched: Watched) -> None:
         """Begin."""
         self._watched = watched
+        self._live = LiveRequests(watched.reloader.ask)
         if watched.manager is not None:
             watched.manager.ready()
 
@@ -130,7 +134,8 @@ class Caretaker:
         """Take a block that is about to be heard."""
         self._block_s = time.monotonic()
         self._took_block = True
-        if self._watched is not None:
+        if self._watched is not None and self._live is not None:
+            self._live.took(block)
             self._watched.outputs.took(block)
 
     def saw(self, report: WindowReport) -> None:
@@ -142,7 +147,8 @@ class Caretaker:
             # Not now: the rest of a sound that broke off is heard when that is noticed, long after it came.
             self._guard.heard(self._block_s)
             self._has_reopened = False
-        if self._watched is not None:
+        if self._watched is not None and self._live is not None:
+            self._live.saw(report)
             self._watched.outputs.saw(report)
 
     def tend(self) -> list[SoundEvent]:
@@ -164,6 +170,8 @@ class Caretaker:
             self._block_s, self._took_block = now_s, False
         if now_s - self._tend_s >= TEND_EVERY_S:
             self._tend_s = now_s
+            if self._live is not None:
+                self._live.tend(now_s)
             self._look_at_source(now_s, watched)
             self._keep_pace(now_s, watched)
             events += self._tell_health(now_s, watched)
@@ -259,23 +267,27 @@ class Caretaker:
     def _answer(self, request: Request, watched: Watched) -> None:
         if request.command == "status":
             request.answer.set_result(self._status(time.monotonic(), watched).as_json_object())
-        elif request.command in ("reload", "labels"):
+        elif request.command in LIVE_COMMANDS and self._live is not None:
+            self._live.answer(request, watched.reloader.pipeline)
+        elif request.command in {"reload", "labels", *READING, *CHANGING}:
             watched.reloader.ask(request)
         else:
             request.answer.set_exception(SoundError(f"this edge-listen knows no command {request.command!r}"))
 
     def _apply(self, change: Change, watched: Watched) -> list[SoundEvent]:
         pipeline = change.pipeline
-        events = watched.recognizer.listen_for(pipeline.prototypes, pipeline.rules)
+        events = watched.recognizer.listen_for(pipeline.prototypes, pipeline.rules, pipeline.thresholds)
         self._keeper.listen_for(pipeline.prototypes, tuple(pipeline.rules))
         watched.outputs.change(change.outputs)
         watched.on_labels(pipeline)
+        if self._live is not None:
+            self._live.changed_labels()
         self._tell_s = 0.0  # so that outputs know of the labels before the first event of one
-        labels = ", ".join(pipeline.rules)
-        logger.info("listening for %s from now on", labels)
+        logger.info("listening for %s from now on", ", ".join(pipeline.rules))
+        for sentence in pipeline.sentences:
+            logger.info("%s", sentence)
         if change.at_restart:
             logger.warning("used from the next start on: %s", ", ".join(change.at_restart))
-        change.request.answer.set_result(
-            {"labels": list(pipeline.rules), "at_restart": list(change.at_restart)}
-        )
+        answer = {"labels": list(pipeline.rules), "at_restart": list(change.at_restart)}
+        change.request.answer.set_result(answer if change.answer is None else change.answer)
         return events

@@ -120,7 +120,9 @@ def _logs_on_stderr(*, verbose: bool) -> Iterator[None]:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
     # What a command says of itself, such as what it listens to or which labels it made, is for every run.
-    for name in ("edge.commands", "edge.custom_labels", "edge.caretaker", "edge.sources.returning"):
+    for name in (
+        "edge.commands", "edge.custom_labels", "edge.caretaker", "edge.observers", "edge.sources.returning",
+    ):  # fmt: skip
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         yield

@@ -10,30 +10,43 @@ from edge.errors import ConfigError
 from edge.output_settings import (
     ClipsSettings,
     CommandSettings,
+    EmbeddingLogSettings,
     EventFileSettings,
     HealthSettings,
     MetricsSettings,
     MqttSettings,
     WebhookSettings,
 )
-from edge.settings import SOURCE_NAMES, Provider, Rivals, flag
+from edge.settings import SOURCE_NAMES, Preset, Provider, Rivals, flag
 
 
 @dataclass(frozen=True)
 class RuleSettings:
     """When a label's sound counts as an event: scores are cosines, times are in seconds.
 
-    None is the bundle's own: for `threshold` that of the label, else of all its labels.
+    None is the preset's; where that says nothing or there is none, the bundle's own: for `threshold` that of
+    the label, else of all its labels. A bundle has no `cooldown_s`, `min_s`, `max_s` and `one_shot`: there,
+    nothing is asked for. `false_alarms`, an hour, stands in for `threshold`.
     """
 
+    preset: Preset | None = None
     threshold: float | None = None
+    false_alarms: float | None = None
     off_margin: float | None = None
     margin: float | None = None
     rivals: Rivals | None = None
     confirm_s: float | None = None
     within_s: float | None = None
     release_s: float | None = None
-    cooldown_s: float = 0.0
+    cooldown_s: float | None = None
+    min_s: float | None = None
+    max_s: float | None = None
+    one_shot: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: ConfigError if settings contradict each other."""
+        if self.threshold is not None and self.false_alarms is not None:
+            raise ConfigError("threshold and false_alarms each choose the threshold: give one of them")
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ class ListenConfig:
     gate_dbfs: float = -60.0
     budget: float | None = None
     nice: int = 5
+    unknown: bool = False
     input: str | None = None
     pcm: str | None = None
     input_command: str | None = None
@@ -65,9 +79,12 @@ class ListenConfig:
     command: CommandSettings | None = None
     metrics: MetricsSettings | None = None
     clips: ClipsSettings | None = None
+    embedding_log: EmbeddingLogSettings | None = None
     health: HealthSettings = field(default_factory=HealthSettings)
     json: bool = False
     top: int = 0
+    explain: bool = False
+    near_misses: Path | None = None
     verbose: bool = False
     debug: bool = False
 

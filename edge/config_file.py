@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge.config import ListenConfig, RuleSettings
 from edge.errors import ConfigError
 from edge.output_settings import OUTPUT_TABLES, keys_of, required_keys
-from edge.settings import RULE_NAMES, SETTINGS, SOURCE_NAMES, Setting, flag
+from edge.rule_presets import preset_settings
+from edge.setting_values import check_value
+from edge.settings import RULE_NAMES, SETTINGS, SOURCE_NAMES, THRESHOLD_CHOICES, Setting, flag
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,7 +30,8 @@ def load_config(
 ) -> ListenConfig:
     """Put together what a file and the flags say, over the defaults.
 
-    A flag wins over everything that the file says of that setting, for single labels too. A source named by
+    A flag wins over everything that the file says of that setting, for single labels too. A label's preset
+    wins over the times that are given for all labels on the same level, file or flags. A source named by
     flags replaces the file's whole [source] table. Labels are split at commas in flags only.
 
     path: the TOML file, if any.
@@ -50,76 +52,52 @@ def load_config(
             for name, value in from_file.items()
             if name in OUTPUT_TABLES or SETTINGS[name].table != "source"
         }
-    values = from_file | given
-    common = {name: values.pop(name) for name in list(values) if name in RULE_NAMES}
-    common_flags = {name: value for name, value in given.items() if name in RULE_NAMES}
+    in_file, in_flags = _rules_in(from_file, f"{path}: [rules]"), _rules_in(given, "options")
+    given_labels = {label: _flags_of(label, own) for label, own in (label_flags or {}).items()}
     label_rules = {}
-    for label in [*from_file_labels, *(label_flags or {})]:
-        own = from_file_labels.get(label, {}) | common_flags | dict((label_flags or {}).get(label, {}))
-        own = {name: check_value(f"{flag(name)} of {label!r}", SETTINGS[name], own[name]) for name in own}
-        label_rules[label] = replace(RuleSettings(**common), **own)
+    for label in [*from_file_labels, *given_labels]:
+        in_file_own = _rules_in(from_file_labels.get(label, {}), f'{path}: [rules.labels."{label}"]')
+        label_rules[label] = _layered(in_file, in_file_own, in_flags, given_labels.get(label, {}))
+    values = {name: value for name, value in (from_file | given).items() if name not in RULE_NAMES}
     return ListenConfig(
-        **values, comma_lists="labels" in given, rules=RuleSettings(**common), label_rules=label_rules
+        **values,
+        comma_lists="labels" in given,
+        rules=_layered(in_file, in_flags),
+        label_rules=label_rules,
     )
 
 
-def check_value(where: str, setting: Setting, value: object) -> object:
-    """A value as the settings hold it.
-
-    where: how to name the setting in an error.
-    Raises: ConfigError if it is of the wrong type or out of range.
-    """
-    if setting.kind == "words":
-        return _check_words(where, setting, value)
-    if setting.kind == "switch":
-        if isinstance(value, bool):
-            return value
-        raise ConfigError(f"{where} must be true or false, not {value!r}")
-    if setting.kind == "percent" and isinstance(value, str):
-        value = _percents_in(value)
-    if setting.kind in ("number", "whole", "percent"):
-        return _check_number(where, setting, value)
-    if setting.kind == "path" and isinstance(value, str | Path) and str(value):
-        return Path(value).expanduser()
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{where} must be text in quotes, not {value!r}")
-    if setting.choices and value not in setting.choices:
-        raise ConfigError(f"{where} must be one of {', '.join(setting.choices)}, not {value!r}")
-    return value
+def _flags_of(label: str, given: Mapping[str, object]) -> Values:
+    checked = {
+        name: check_value(f"{flag(name)} of {label!r}", SETTINGS[name], value)
+        for name, value in given.items()
+    }
+    return _rules_in(checked, f"options of {label!r}")
 
 
-def _percents_in(text: str) -> object:
-    """The number in a text such as "25%"; the text if there is none. A flag may come without the sign."""
+def _rules_in(values: Values, where: str) -> Values:
+    """Those of a place's settings that are rules. Raises: ConfigError if they contradict each other."""
+    rules = {name: value for name, value in values.items() if name in RULE_NAMES}
     try:
-        return float(text.removesuffix("%"))
-    except ValueError:
-        return text
+        RuleSettings(**rules)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return rules
 
 
-def _check_words(where: str, setting: Setting, value: object) -> tuple[str, ...]:
-    examples = setting.choices or ("dog bark", "siren")
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(word, str) and word.strip() for word in value
-    ):
-        listed = ", ".join(f'"{word}"' for word in examples)
-        raise ConfigError(f"{where} must be a list of names, such as [{listed}], not {value!r}")
-    unknown = [word for word in value if setting.choices and word not in setting.choices]
-    if unknown:
-        raise ConfigError(f"{where} may hold {', '.join(setting.choices)}, not {unknown[0]!r}")
-    return tuple(value)
+def _layered(*levels: Values) -> RuleSettings:
+    """Rules of several levels, each of which wins over those before it.
 
-
-def _check_number(where: str, setting: Setting, value: object) -> float:
-    allowed = (int,) if setting.kind == "whole" else (int, float)
-    kind = {"whole": "a whole number", "percent": 'a share such as "25%", a number'}.get(
-        setting.kind, "a number"
-    )
-    if not isinstance(value, allowed) or isinstance(value, bool):
-        raise ConfigError(f"{where} must be {kind}, not {value!r}")
-    low, high = setting.range
-    if not low <= value <= high:
-        raise ConfigError(f"{where} must be {kind} from {low:g} to {high:g}, not {value!r}")
-    return value if setting.kind == "whole" else float(value)
+    A preset wins over what it stands for in levels before it, and threshold and false_alarms over each other.
+    """
+    rules: Values = {}
+    for level in levels:
+        replaced: set[str] = set(THRESHOLD_CHOICES) if any(n in level for n in THRESHOLD_CHOICES) else set()
+        if "preset" in level:
+            # Only which settings it stands for, which no window changes.
+            replaced.update(preset_settings(level["preset"], window_s=1.0, hop_s=1.0))
+        rules = {name: value for name, value in rules.items() if name not in replaced} | level
+    return RuleSettings(**rules)
 
 
 def _read_file(path: Path) -> tuple[Values, dict[str, Values]]:

@@ -13,16 +13,27 @@ from edge.state import control_socket_paths
 MAX_ANSWER_BYTES = 16 * 2**20
 
 
+class NotRunningError(SinkError):
+    """No edge-listen runs here that could be asked."""
+
+
+class _Refusal(SoundError):  # noqa: N818 - what the running one raised, told here
+    def __init__(self, message: str, exit_code: object) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code if type(exit_code) is int else 1
+
+
 def ask(
     command: str, arguments: Mapping[str, object] | None = None, timeout_s: float = 10.0
 ) -> dict[str, object]:
     """Ask the one that this user runs, else the service.
 
-    Raises: SoundError if none runs, it may not be asked, doesn't answer in time, or says no.
+    Raises: NotRunningError if none runs; SoundError if it may not be asked, doesn't answer in time, or says
+        no.
     """
     reply = _exchange(json.dumps({"command": command, "arguments": dict(arguments or {})}), timeout_s)
     if reply.get("ok") is not True:
-        raise SoundError(str(reply.get("error", "it gave no reason")))
+        raise _Refusal(str(reply.get("error", "it gave no reason")), reply.get("exit_code"))
     answer = reply.get("answer")
     return answer if isinstance(answer, dict) else {}
 
@@ -64,4 +75,6 @@ def _connected(timeout_s: float) -> socket.socket:
         connection.close()
     if forbidden is not None:
         raise SinkError(f"you may not use {forbidden}: run this with sudo, or join its group")
-    raise SinkError("no edge-listen is running here: start it with edge-listen --labels, or as a service")
+    raise NotRunningError(
+        "no edge-listen is running here: start it with edge-listen --labels, or as a service"
+    )

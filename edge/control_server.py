@@ -19,7 +19,8 @@ from types import TracebackType
 from edge.errors import ConfigError, SoundError
 from edge.requests import RequestQueue
 
-MAX_REQUEST_BYTES = 65536
+MAX_REQUEST_BYTES = 16 * 2**20
+"""Room for the clips of an own sound."""
 READ_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 900.0
 """Long, since a new label may take its time to be made."""
@@ -110,7 +111,7 @@ class _Handler(socketserver.StreamRequestHandler):
         try:
             return {"ok": True, "answer": request.answer.result(ANSWER_TIMEOUT_S)}
         except SoundError as error:
-            return {"ok": False, "error": str(error)}
+            return {"ok": False, "error": str(error), "exit_code": error.exit_code}
         except NoAnswerError:
             return {"ok": False, "error": "it took too long"}
 

@@ -161,11 +161,14 @@ class EventStamper:
         if block.captured_unix_s is not None:
             self._start_unix_s = block.captured_unix_s - block.start_sample / self._sample_rate_hz
 
+    def unix_s(self, stream_s: float) -> float | None:
+        """A position in seconds of Unix time; None for a file."""
+        return None if self._start_unix_s is None else self._start_unix_s + stream_s
+
     def _time(self, stream_s: float) -> tuple[datetime | None, bool | None]:
         """A position in UTC, and whether the clock was right."""
-        if self._start_unix_s is None:
-            return None, None
-        return utc(self._start_unix_s + stream_s), self._is_synchronised()
+        unix_s = self.unix_s(stream_s)
+        return (None, None) if unix_s is None else (utc(unix_s), self._is_synchronised())
 
     def stamp_health(
         self, condition: str, state: Literal["begun", "ended"], message: str, now_unix_s: float

@@ -22,6 +22,7 @@ from edge.errors import ConfigError
 from edge.events import EventStamper, Record, Sink
 from edge.health import HealthMonitor
 from edge.live_view import LiveView
+from edge.observers import Observers
 from edge.outputs import Outputs
 from edge.pipeline import Pipeline
 from edge.recognizer import WindowReport
@@ -68,10 +69,14 @@ def listen_live(  # noqa: PLR0913, PLR0917 - this is where they meet
         (lambda: encoder.busy_s) if config.budget is None else time.process_time,
     )
 
+    stamper = EventStamper(
+        lambda: source.name, pipeline.sample_rate_hz, pipeline.bundle.sha256, _asked_seldom(is_synchronised)
+    )
+    observers = Observers(config, pipeline, view, lambda: source.name, stamper)
+
     def observe(report: WindowReport) -> None:
         care.saw(report)
-        if view is not None:
-            view(report)
+        observers(report)
 
     def send(record: Record) -> None:
         keeper.sent(record)
@@ -79,18 +84,8 @@ def listen_live(  # noqa: PLR0913, PLR0917 - this is where they meet
         outputs.emit(record)
         stdout.emit(record)
 
-    def show_labels(pipeline: Pipeline) -> None:
-        if view is not None:
-            view.listen_for(pipeline.prototypes.names, pipeline.thresholds)
-
     recognizer = pipeline.recognizer(observe, encoder)
-    with source, _control(requests), _reloaded_by_sighup(requests), closing(reloader):
-        stamper = EventStamper(
-            lambda: source.name,
-            pipeline.sample_rate_hz,
-            pipeline.bundle.sha256,
-            _asked_seldom(is_synchronised),
-        )
+    with closing(observers), source, _control(requests), _reloaded_by_sighup(requests), closing(reloader):
         care.watch(
             Watched(
                 source=source,
@@ -102,7 +97,7 @@ def listen_live(  # noqa: PLR0913, PLR0917 - this is where they meet
                 reloader=reloader,
                 requests=requests,
                 manager=manager,
-                on_labels=show_labels,
+                on_labels=observers.listen_for,
             )
         )
         try:

@@ -124,6 +124,16 @@ class ClipsSettings:
 
 
 @dataclass(frozen=True)
+class EmbeddingLogSettings:
+    """[embedding_log]: what each window sounded like, as numbers, to be searched later; no sound."""
+
+    directory: Path | None = _key(_path("where to; embeddings/ in the state directory if not set"), None)
+    max_mb: float = _key(_number("all files together; the oldest make room", 0.1, 1_000_000), 1000.0)
+    file_mb: float = _key(_number("size in MB at which a new file is begun", 0.1, 10_000), 16.0)
+    max_days: float = _key(_number("files older than this are deleted", 0.01, 36500), 30.0)
+
+
+@dataclass(frozen=True)
 class HealthSettings:
     """[health]: when not hearing is told, and what is done about it."""
 
@@ -147,6 +157,7 @@ OUTPUT_TABLES: dict[str, Any] = {
     "command": CommandSettings,
     "metrics": MetricsSettings,
     "clips": ClipsSettings,
+    "embedding_log": EmbeddingLogSettings,
     "health": HealthSettings,
 }
 """Table name → what it holds. Each is a field of the same name in `ListenConfig`."""

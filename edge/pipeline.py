@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 from edge.bundle import Bundle, load_bundle
-from edge.config import ListenConfig, RuleSettings
-from edge.custom_labels import make_labels, with_labels
+from edge.config import ListenConfig
+from edge.custom_labels import CustomLabel
 from edge.encoder import LoadedEncoder, load_encoder
-from edge.errors import BundleError, ConfigError
-from edge.labels import find_label, parse_label_list, resolve_labels
-from edge.manifest import EncoderEntry, LabelEntry, Manifest, RuleDefaults
+from edge.errors import BundleError, LabelError
+from edge.label_choice import choose_labels
+from edge.labels import SEE_ALL
+from edge.manifest import EncoderEntry, LabelEntry
 from edge.onnx_session import prefers_gpu
+from edge.overlay import Overlay
+from edge.overlay_labels import own_entries
+from edge.overlay_store import OverlayStore
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.scoring import PrototypeSet
+from edge.state import state_directory
 from edge.trigger import TriggerRule
 from edge.trigger_bank import TriggerBank
 from edge.types import Encoder
-
-logger = logging.getLogger(__name__)
+from edge.unknown_sound import UNKNOWN_SOUND, UnknownSettings, UnknownSounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,11 @@ class Pipeline:
         prototypes: of all the bundle's labels and backgrounds, and of those made for this run.
         thresholds: on-threshold of every label of these, listened for or not.
         rules: of the labels listened for, in the order they were asked for.
+        sentences: what these rules say, one for each.
         settings: window, hop and gate.
+        overlay: what the person added to the bundle.
+        made: labels that the bundle lacks, made for this run.
+        unknown: whether any loud unknown sound is told too.
     """
 
     bundle: Bundle
@@ -45,7 +52,11 @@ class Pipeline:
     prototypes: PrototypeSet
     thresholds: Mapping[str, float]
     rules: Mapping[str, TriggerRule]
+    sentences: tuple[str, ...]
     settings: RecognizerSettings
+    overlay: Overlay
+    made: tuple[CustomLabel, ...]
+    unknown: bool
 
     @property
     def sample_rate_hz(self) -> int:
@@ -53,9 +64,20 @@ class Pipeline:
         return self.settings.log_mel.sample_rate_hz
 
     @property
+    def encoder_sha256(self) -> str:
+        """Of the encoder in use."""
+        return self.bundle.arrays[self.entry.name].encoder_sha256
+
+    @property
+    def known_labels(self) -> tuple[LabelEntry, ...]:
+        """Of the bundle, made for this run, and the person's own."""
+        made = (label.entry for label in self.made)
+        return (*self.bundle.manifest.labels, *made, *own_entries(self.overlay, self.entry.name))
+
+    @property
     def label_width(self) -> int:
         """Characters of the longest label listened for."""
-        return max(map(len, self.rules))
+        return max(map(len, (*self.rules, UNKNOWN_SOUND) if self.unknown else self.rules))
 
     @property
     def description(self) -> str:
@@ -73,17 +95,48 @@ class Pipeline:
         encoder: takes the place of this pipeline's, such as one that times it.
         Raises: ConfigError.
         """
-        return Recognizer(self.settings, encoder or self.encoder, self.prototypes, self.rules, observe)
+        return Recognizer(
+            self.settings,
+            encoder or self.encoder,
+            self.prototypes,
+            self.rules,
+            observe,
+            self._unknown_sounds if self.unknown else None,
+        )
 
-    def listening_for(self, config: ListenConfig) -> Pipeline:
+    def _unknown_sounds(self, numbers: Iterator[int]) -> UnknownSounds:
+        site = self.overlay.site
+        return UnknownSounds(
+            self.prototypes.names,
+            self.thresholds,
+            UnknownSettings(),
+            self.settings.window_hop,
+            self.sample_rate_hz,
+            numbers,
+            None if site is None else site.level_dbfs,
+        )
+
+    def listening_for(self, config: ListenConfig, overlay: Overlay | None = None) -> Pipeline:
         """The same bundle and encoder with the labels and rules of another configuration.
 
+        overlay: None for what is kept now.
         Raises: BundleError, LabelError, ConfigError, EncoderError.
         """
-        chosen = _choose_labels(config, self.bundle, self.entry)
+        store = overlay_store()
+        overlay = store.read(self.encoder_sha256) if overlay is None else overlay
+        elsewhere = store.elsewhere(self.encoder_sha256)
+        chosen = choose_labels(config, self.bundle, self.entry, overlay, elsewhere, self.settings)
         # Made to be thrown away: it refuses rules that aren't whole samples before anything is changed.
         TriggerBank(chosen.prototypes, chosen.rules, self.settings.window_hop, self.sample_rate_hz)
-        return replace(self, prototypes=chosen.prototypes, thresholds=chosen.thresholds, rules=chosen.rules)
+        return replace(
+            self,
+            prototypes=chosen.prototypes,
+            thresholds=chosen.thresholds,
+            rules=chosen.rules,
+            sentences=chosen.sentences,
+            overlay=overlay,
+            made=chosen.made,
+        )
 
 
 def builtin_bundle() -> Path:
@@ -96,15 +149,21 @@ def builtin_bundle() -> Path:
     return directory
 
 
-def prepare(config: ListenConfig) -> Pipeline:
+def overlay_store() -> OverlayStore:
+    """Where what the person added is kept."""
+    return OverlayStore(state_directory() / "overlay")
+
+
+def prepare(config: ListenConfig, *, needs_labels: bool = True, reads_overlay: bool = True) -> Pipeline:
     """Load the bundle, find the labels in it, make those that it can make, and open its encoder.
 
+    needs_labels: without, there may be none to listen for.
+    reads_overlay: without, as if nothing had been added, be what was added damaged or not.
     Raises: BundleError, LabelError, ConfigError, EncoderError.
     """
     bundle = load_bundle(config.bundle or builtin_bundle())
     manifest = bundle.manifest
     entry = bundle.encoder_entry(config.encoder, for_gpu=prefers_gpu(config.provider))
-    chosen = _choose_labels(config, bundle, entry)
     settings = RecognizerSettings(
         log_mel=manifest.log_mel,
         window_s=manifest.window_s,
@@ -113,6 +172,13 @@ def prepare(config: ListenConfig) -> Pipeline:
         padding=manifest.padding,
         gate_dbfs=config.gate_dbfs,
     )
+    if needs_labels and not config.labels:
+        raise LabelError(f"no label given; name one at least; {SEE_ALL}")
+    encoder_sha256 = bundle.arrays[entry.name].encoder_sha256
+    store = overlay_store()
+    overlay = store.read(encoder_sha256) if reads_overlay else Overlay(encoder_sha256)
+    elsewhere = store.elsewhere(encoder_sha256)
+    chosen = choose_labels(config, bundle, entry, overlay, elsewhere, settings)
     return Pipeline(
         bundle=bundle,
         entry=entry,
@@ -120,89 +186,9 @@ def prepare(config: ListenConfig) -> Pipeline:
         prototypes=chosen.prototypes,
         thresholds=chosen.thresholds,
         rules=chosen.rules,
+        sentences=chosen.sentences,
         settings=settings,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Chosen:
-    prototypes: PrototypeSet
-    thresholds: Mapping[str, float]
-    rules: Mapping[str, TriggerRule]
-
-
-def _choose_labels(config: ListenConfig, bundle: Bundle, entry: EncoderEntry) -> _Chosen:
-    """Find the labels, make those that the bundle can make, and say by which rules each is told."""
-    manifest = bundle.manifest
-    words = parse_label_list(config.labels, manifest.labels) if config.comma_lists else config.labels
-    made = make_labels(words, bundle, entry)
-    known = (*manifest.labels, *(label.entry for label in made))
-    labels = resolve_labels(words, known, _way_to_add(manifest))
-    own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
-    thresholds = bundle.thresholds(entry) | {m.entry.name: m.entry.thresholds[entry.name] for m in made}
-    rules = {
-        name: _trigger_rule(own_rules.get(name, config.rules), thresholds[name], manifest.rules)
-        for name in labels
-    }
-    _warn_of_notes(known, labels)
-    return _Chosen(
-        prototypes=with_labels(bundle.prototypes(entry), made),
-        thresholds=thresholds | {name: rule.on_threshold for name, rule in rules.items()},
-        rules=rules,
-    )
-
-
-def _way_to_add(manifest: Manifest) -> str:
-    """What a person can do about a label that the bundle lacks, for the message."""
-    if manifest.recipe is None:
-        return "this bundle's labels are fixed; a CLAP bundle takes any words (edge-export clap)"
-    return (
-        "to add it, export the bundle again with it: edge-export clap --labels ...; "
-        "exported with --text-encoder, it takes any words"
-    )
-
-
-def _rules_by_name(
-    config: ListenConfig, known: Sequence[LabelEntry], labels: Sequence[str], *, any_words: bool
-) -> dict[str, RuleSettings]:
-    """The rules given for single labels, by the labels' names.
-
-    any_words: whether the bundle takes any, so that those it doesn't know are of a label not made now.
-    """
-    by_name: dict[str, RuleSettings] = {}
-    for words, rules in config.label_rules.items():
-        found = find_label(words, known)
-        is_known = found is not None and found.kind == "label"
-        name = words if any_words and not is_known else resolve_labels([words], known)[0]
-        if name in by_name:
-            raise ConfigError(f"rules for {name!r} are given twice, under two of its names: use one of them")
-        by_name[name] = rules
-        if name not in labels:
-            logger.warning("the rules for %r have no effect: it is not among the labels listened for", words)
-    return by_name
-
-
-def _warn_of_notes(known: Sequence[LabelEntry], labels: Sequence[str]) -> None:
-    notes = {label.name: label.note for label in known if label.note is not None}
-    for note in dict.fromkeys(notes[name] for name in labels if name in notes):
-        names = ", ".join(name for name in labels if notes.get(name) == note)
-        logger.warning("heard unreliably: %s: %s", names, note)
-
-
-def _trigger_rule(rules: RuleSettings, bundle_threshold: float, defaults: RuleDefaults) -> TriggerRule:
-    def chosen(name: str) -> float:
-        given: float | None = getattr(rules, name)
-        own: float = getattr(defaults, name)
-        return own if given is None else given
-
-    on_threshold = bundle_threshold if rules.threshold is None else rules.threshold
-    return TriggerRule(
-        on_threshold=on_threshold,
-        off_threshold=max(-1.0, on_threshold - chosen("off_margin")),
-        margin=chosen("margin"),
-        rivals=rules.rivals or defaults.rivals,
-        confirm_s=chosen("confirm_s"),
-        within_s=chosen("within_s"),
-        release_s=chosen("release_s"),
-        cooldown_s=rules.cooldown_s,
+        overlay=overlay,
+        made=chosen.made,
+        unknown=config.unknown,
     )

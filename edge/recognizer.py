@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,6 +15,7 @@ from edge.stream_time import whole_samples
 from edge.trigger import TriggerRule
 from edge.trigger_bank import TriggerBank
 from edge.types import AudioBlock, Embedding, Encoder, LabelState, Scores, SoundEvent, Window
+from edge.unknown_sound import UnknownSounds
 from edge.windowing import Windower
 
 WindowState = Literal["scored", "quiet"] | Fault
@@ -109,6 +110,7 @@ class Recognizer:
         prototypes: of that encoder.
         rules: for each label listened for, by its name among the prototypes, when its events begin and end.
         observe: called with each window's report, in order, before the events it brings are returned.
+        unknown: makes what tells of unknown sounds, given what numbers its events; None for nothing.
 
     Attributes:
         hear_every: of how many windows one is heard; the others are passed over, so that a machine that is
@@ -126,6 +128,7 @@ class Recognizer:
         prototypes: PrototypeSet,
         rules: Mapping[str, TriggerRule],
         observe: Callable[[WindowReport], None] | None = None,
+        unknown: Callable[[Iterator[int]], UnknownSounds] | None = None,
     ) -> None:
         self._settings = settings
         self._encoder = encoder
@@ -140,6 +143,7 @@ class Recognizer:
         self._has_heard = False
         self._level_stretch = round(LEVEL_STRETCH_S * settings.log_mel.sample_rate_hz)
         self._triggers = TriggerBank(prototypes, rules, settings.window_hop, settings.log_mel.sample_rate_hz)
+        self._unknown = None if unknown is None else unknown(self._triggers.numbers)
 
     def _fresh_log_mel(self) -> StreamingLogMel:
         settings = self._settings
@@ -179,10 +183,17 @@ class Recognizer:
         self.n_skipped += 1
         return False
 
-    def listen_for(self, prototypes: PrototypeSet, rules: Mapping[str, TriggerRule]) -> list[SoundEvent]:
+    def listen_for(
+        self,
+        prototypes: PrototypeSet,
+        rules: Mapping[str, TriggerRule],
+        thresholds: Mapping[str, float] | None = None,
+    ) -> list[SoundEvent]:
         """Change what is listened for, from the next window on; no sample is lost.
 
         A label whose rule stays as it was goes on undisturbed, open event included.
+
+        thresholds: of all labels, which unknown sounds must stay below.
 
         Returns: the offsets of the open events of labels that are dropped or get another rule.
 
@@ -191,6 +202,8 @@ class Recognizer:
         """
         events = self._triggers.listen_for(prototypes, rules, self._windower.next_sample or 0)
         self._prototypes = prototypes
+        if self._unknown is not None:
+            self._unknown.compare_with(prototypes.names, thresholds or {})
         return events
 
     def flush(self) -> list[SoundEvent]:
@@ -224,7 +237,8 @@ class Recognizer:
         # Windows after a jump may happen to stand a hop behind the last: frames of before mustn't be reused.
         self._log_mel = self._fresh_log_mel()
         self._n_hops, self._has_heard = 0, False
-        return self._triggers.close(end_sample)
+        unknown = [] if self._unknown is None else self._unknown.close(end_sample)
+        return self._triggers.close(end_sample) + unknown
 
     def _hear(self, window: Window) -> list[SoundEvent]:
         signal = check(window.samples, self._level_stretch)
@@ -235,9 +249,15 @@ class Recognizer:
             embedding = self._encoder.encode(self._log_mel(window))
             window_scores = scores(embedding, self._prototypes)
         is_all = len(window.samples) < self._settings.window_length and not self._had_gap
-        events, supporting = self._triggers.step(
+        events, states = self._triggers.step(
             window.start_sample, window.end_sample, window_scores, n_hops=self._n_hops, is_all=is_all
         )
+        if self._unknown is not None:
+            event = self._unknown.step(
+                window.start_sample, window.end_sample, signal.level_dbfs, window_scores,
+                n_hops=self._n_hops, is_all=is_all,
+            )  # fmt: skip
+            events += [] if event is None else [event]
         self._n_hops, self._has_heard = 0, True
         if self._observe is not None:
             self._observe(
@@ -247,8 +267,9 @@ class Recognizer:
                     signal.level_dbfs,
                     state,
                     window_scores,
-                    supporting,
+                    tuple(label.label for label in states if label.supports),
                     embedding,
+                    states,
                 )
             )
         return events

@@ -12,12 +12,14 @@ from edge.errors import ConfigError, SoundError, first_line
 from edge.output_makers import Output
 from edge.output_settings import OUTPUT_TABLES
 from edge.outputs import Outputs
+from edge.own_state import CHANGING, READING, do
 from edge.pipeline import Pipeline
-from edge.requests import Request
+from edge.requests import Answer, Request
+from edge.state_place import StatePlace
 
 logger = logging.getLogger(__name__)
 
-CHANGEABLE = {"labels", "comma_lists", "rules", "label_rules", *OUTPUT_TABLES} - {"health"}
+CHANGEABLE = {"labels", "comma_lists", "rules", "label_rules", *OUTPUT_TABLES} - {"health", "embedding_log"}
 """Settings that take effect while the program runs."""
 
 
@@ -31,6 +33,7 @@ class Change:
         pipeline: with its labels and rules.
         outputs: for `Outputs.change`.
         at_restart: settings that differ but are used from the next start on.
+        answer: what a command on the person's own state came to; None for another configuration.
     """
 
     request: Request
@@ -38,6 +41,7 @@ class Change:
     pipeline: Pipeline
     outputs: dict[str, Output]
     at_restart: tuple[str, ...]
+    answer: Answer | None = None
 
 
 class Reloader:
@@ -65,8 +69,13 @@ class Reloader:
         self._waiting: list[Request] = []
         self._change: Change | None = None
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """In use now."""
+        return self._pipeline
+
     def ask(self, request: Request) -> None:
-        """Take a request for another configuration: "reload", or "labels" with a list of `labels`."""
+        """Take a request: "reload", "labels" with a list of `labels`, or one of `edge.own_state`'s."""
         self._waiting.append(request)
 
     def ready(self) -> Change | None:
@@ -96,14 +105,22 @@ class Reloader:
             request.answer.set_exception(SoundError("edge-listen is ending"))
 
     def _prepare(self, request: Request) -> None:
+        answer: Answer | None = None
         try:
-            wanted = self._wanted(request)
+            if request.command in READING:
+                request.answer.set_result(self._do(request))
+                return
+            if request.command in CHANGING:
+                wanted, answer = self._config, self._do(request)
+            else:
+                wanted = self._wanted(request)
             config = replace(self._config, **{name: getattr(wanted, name) for name in CHANGEABLE})
             pipeline = self._pipeline.listening_for(config)
             outputs = self._outputs.prepare(config)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, listening goes on with the old settings
-            # In the log too: whoever sent SIGHUP sees no answer.
-            logger.error("%s failed, so the old settings stay: %s", request.command, first_line(error))  # noqa: TRY400
+            if request.command in ("reload", "labels"):
+                # In the log too: whoever sent SIGHUP sees no answer.
+                logger.error("%s failed, so the old settings stay: %s", request.command, first_line(error))  # noqa: TRY400
             request.answer.set_exception(error if isinstance(error, SoundError) else SoundError(str(error)))
             return
         at_restart = tuple(
@@ -111,7 +128,10 @@ class Reloader:
             for each in fields(wanted)
             if each.name not in CHANGEABLE and getattr(wanted, each.name) != getattr(self._config, each.name)
         )
-        self._change = Change(request, config, pipeline, outputs, at_restart)
+        self._change = Change(request, config, pipeline, outputs, at_restart, answer)
+
+    def _do(self, request: Request) -> Answer:
+        return do(request.command, request.arguments, StatePlace(self._pipeline, self._config))
 
     def _wanted(self, request: Request) -> ListenConfig:
         if request.command == "labels":

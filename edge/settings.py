@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
 Rivals = Literal["background", "all", "none"]
+Preset = Literal["impulsive", "sustained", "beeping"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Setting:
     Attributes:
         table: the table of the configuration file that it stands in; empty for `edge.output_settings`.
         kind: type of its values; "words" is a list of texts, "switch" is true or false, "percent" is a number
-            or a text such as "25%".
+            or a text such as "25%", "rate" a number an hour or a text such as "0.5/h" or "3/day".
         help: its meaning in plain words, for `--help`, which adds the default.
         metavar: how `--help` names the value, usually its unit.
         range: least and greatest number allowed.
@@ -26,7 +27,7 @@ class Setting:
     """
 
     table: Literal["listen", "source", "rules", "output", ""]
-    kind: Literal["words", "text", "path", "number", "whole", "percent", "switch"]
+    kind: Literal["words", "text", "path", "number", "whole", "percent", "rate", "switch"]
     help: str
     metavar: str = ""
     range: tuple[float, float] = (-math.inf, math.inf)
@@ -106,6 +107,11 @@ SETTINGS = {
         "N",
         (0, 19),
     ),
+    "unknown": Setting(
+        "listen",
+        "switch",
+        'tell of any loud sound that is like no label and no background, too, as "unknown sound"',
+    ),
     "input": _text(
         "source",
         "FILE",
@@ -124,6 +130,15 @@ SETTINGS = {
         "the microphone to use, by name, card or USB identity; `edge-listen devices` lists them",
         default="the system's default",
     ),
+    "preset": _text(
+        "rules",
+        "PRESET",
+        "times that suit a kind of sound: impulsive (knock, bark) is told once, sustained (siren, rain) must "
+        "last, beeping (alarms) must come again; options below that are given too win over it; "
+        '"dog bark=impulsive" sets it for one label; repeatable',
+        choices=get_args(Preset),
+        default="none",
+    ),
     "threshold": _rule(
         "SCORE",
         -1,
@@ -131,6 +146,16 @@ SETTINGS = {
         'score (cosine, -1 to 1) from which a window supports a label; "dog bark=0.7" sets it for one label; '
         "repeatable",
         default="the bundle's own for each label",
+    ),
+    "false_alarms": Setting(
+        "rules",
+        "rate",
+        'instead of a threshold, how often a label may be told by mistake, such as "0.5/h" or "3/day": its '
+        "threshold is the one that comes to this over the bundle's background; "
+        '"dog bark=0.2/h" sets it for one label; repeatable',
+        "RATE",
+        (0.01, 20),
+        default="off",
     ),
     "off_margin": _rule(
         "SCORE", 0, 2, "an event that has begun lasts while its score stays above the threshold less this"
@@ -158,7 +183,30 @@ SETTINGS = {
     "within_s": _rule("SECONDS", 0, 3600, "that support must come within this time"),
     "release_s": _rule("SECONDS", 0, 3600, "an event ends when its score has been too low for this long"),
     "cooldown_s": _rule(
-        "SECONDS", 0, 86400, "after an event, the same label begins none for this long", default=""
+        "SECONDS",
+        0,
+        86400,
+        "after an event, the same label begins none for this long",
+        default="0, or the preset's",
+    ),
+    "min_s": _rule(
+        "SECONDS",
+        0,
+        3600,
+        "an event is told only once its sound has lasted this long; a shorter one is none",
+        default="0, or the preset's",
+    ),
+    "max_s": _rule(
+        "SECONDS",
+        0.01,
+        86400,
+        "an event ends when it has lasted this long, and the label begins none until its sound has ended",
+        default="no limit",
+    ),
+    "one_shot": Setting(
+        "rules",
+        "switch",
+        "an event is told once, however long its sound goes on, and the label begins none until it has ended",
     ),
     "json": Setting("output", "switch", "write events as JSON, one a line"),
     "top": Setting(
@@ -169,6 +217,17 @@ SETTINGS = {
         (0, 1000),
         default="off",
     ),
+    "explain": Setting(
+        "output",
+        "switch",
+        "say why each event began and ended, what its prototype was made from, and why near misses were none",
+    ),
+    "near_misses": Setting(
+        "output",
+        "path",
+        "a file for sounds that were nearly events, with what was lacking, as JSON lines",
+        "FILE",
+    ),
     "verbose": Setting("output", "switch", "say more about what is being done"),
     "debug": Setting("output", "switch", "show an error's full traceback"),
 }
@@ -176,6 +235,10 @@ SETTINGS = {
 
 RULE_NAMES = tuple(name for name, setting in SETTINGS.items() if setting.table == "rules")
 """Settings that can differ from label to label."""
+THRESHOLD_CHOICES = ("threshold", "false_alarms")
+"""Settings that each choose the threshold; only one may be given at a level."""
+PER_LABEL_FLAGS = ("preset", "threshold", "false_alarms")
+"""Settings whose flag takes "LABEL=VALUE" for one label too, and may be repeated."""
 SOURCE_NAMES = ("input", "input_command", "device")
 """Settings that name a source; only one may be given."""
 

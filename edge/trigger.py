@@ -6,68 +6,13 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal
 
-from edge.errors import ConfigError
-from edge.settings import Rivals
 from edge.stream_time import whole_samples
-from edge.types import SoundEvent
+from edge.trigger_rule import TriggerRule
+from edge.types import LabelState, SoundEvent
 
-
-@dataclass(frozen=True)
-class TriggerRule:
-    """When a label's event begins and ends.
-
-    Durations are of stream time and are reached by counting whole hops, one a window: what falls between two
-    hops is rounded up, and one window is the least.
-
-    Attributes:
-        on_threshold: cosine in [-1, 1] that a window must reach to support the label.
-        off_threshold: cosine in [-1, on_threshold] that a window must reach for an open event to go on.
-        margin: in [-2, 2], how far the score must be above the best rival's for support; below 0, it may be
-            that far under it. An open event goes on whatever its rivals score.
-        rivals: which names are rivals, see `edge.scoring.rivals_of`.
-        confirm_s: seconds of support that confirm an event; a supporting window gives one hop, or those since
-            the window before where some were passed over.
-        within_s: the stretch, up to now, in which those must lie; at least `confirm_s`.
-        release_s: seconds under `off_threshold`, or without a score, that end an event.
-        cooldown_s: an event begins no sooner than this after the offset of the label's last; windows whose
-            last hop starts earlier don't count towards its confirmation.
-
-    A window is about what is in its middle: it takes about half a window of a sound to be told. So an event
-    begins a hop before the middle of the first window that supported it, since the window before didn't, and
-    ends in the middle of the last that held.
-    """
-
-    on_threshold: float
-    off_threshold: float
-    margin: float
-    rivals: Rivals
-    confirm_s: float
-    within_s: float
-    release_s: float
-    cooldown_s: float
-
-    def __post_init__(self) -> None:
-        """Raises: ConfigError, naming the setting that is out of range."""
-        for name, limit in (("on_threshold", 1.0), ("off_threshold", 1.0), ("margin", 2.0)):
-            value = getattr(self, name)
-            if not -limit <= value <= limit:
-                raise ConfigError(f"{name} must be within {-limit:g} and {limit:g}, not {value!r}")
-        if self.off_threshold > self.on_threshold:
-            raise ConfigError(
-                f"off_threshold {self.off_threshold:g} is above on_threshold {self.on_threshold:g}: lower it"
-            )
-        if self.rivals not in get_args(Rivals):
-            raise ConfigError(f"rivals must be one of {', '.join(get_args(Rivals))}, not {self.rivals!r}")
-        for name in ("confirm_s", "within_s", "release_s", "cooldown_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name} must be 0 seconds or more, not {value!r}")
-        if self.within_s < self.confirm_s:
-            raise ConfigError(
-                f"within_s {self.within_s:g} is shorter than confirm_s {self.confirm_s:g}: raise it"
-            )
+__all__ = ["Trigger", "TriggerRule"]
 
 
 @dataclass(frozen=True)
@@ -79,12 +24,27 @@ class _Support:
 
 
 @dataclass
-class _OpenEvent:
-    number: int
+class _Sound:
+    """A sound that was confirmed. Its number is 0 until it is an event; spent, it outlasts that event."""
+
     onset_sample: int
+    supported: int
     score: float
     held_start: int
     held_end: int
+    number: int = 0
+    is_spent: bool = False
+
+    def hold(self, start_sample: int, end_sample: int, score: float) -> None:
+        self.score = max(self.score, score)
+        self.held_start, self.held_end = start_sample, end_sample
+
+    @property
+    def held_until(self) -> int:
+        return max(self.onset_sample, _middle(self.held_start, self.held_end))
+
+    def has_lasted(self, n_samples: int) -> bool:
+        return self.held_until - self.onset_sample >= n_samples
 
 
 class Trigger:
@@ -108,13 +68,19 @@ class Trigger:
         self._rule = rule
         self._window_hop = window_hop
         self._hop = window_hop
+        self._sample_rate_hz = sample_rate_hz
         self._numbers = numbers
         self._confirm = whole_samples(rule.confirm_s, sample_rate_hz, "confirm_s")
         self._within = whole_samples(rule.within_s, sample_rate_hz, "within_s")
         self._release = whole_samples(rule.release_s, sample_rate_hz, "release_s")
         self._cooldown = whole_samples(rule.cooldown_s, sample_rate_hz, "cooldown_s")
+        self._least = whole_samples(rule.min_s, sample_rate_hz, "min_s")
+        self._most: int | None = None
+        if math.isfinite(rule.max_s):
+            self._most = whole_samples(rule.max_s, sample_rate_hz, "max_s")
         self._supports: deque[_Support] = deque()
-        self._open: _OpenEvent | None = None
+        self._sound: _Sound | None = None
+        self._last_hop = 0
         self._last_offset: int | None = None
         self._closed_at: int | None = None
 
@@ -148,24 +114,45 @@ class Trigger:
             self._last_offset = None  # After a jump backwards, it may lie ahead by hours.
         self._closed_at = None
         self._hop = n_hops * self._window_hop
-        if self._open is not None:
-            return self._go_on(self._open, start_sample, end_sample, score)
+        # A file shorter than a hop has no sample a hop before its end.
+        self._last_hop = max(start_sample, end_sample - self._hop)
+        if self._sound is not None:
+            return self._go_on(self._sound, start_sample, end_sample, score)
         while self._supports and self._supports[0].end_sample <= end_sample - self._within:
             self._supports.popleft()
-        # A file shorter than a hop has no sample a hop before its end.
-        last_hop = max(start_sample, end_sample - self._hop)
-        if score is None or not self.is_supported_by(score, best_rival) or self._is_cooling_down(last_hop):
+        if score is None or not self.is_supported_by(score, best_rival) or self._is_cooling_down():
             return None
         self._supports.append(_Support(self._onset(start_sample, end_sample), end_sample, self._hop, score))
-        if not is_all and sum(support.hop for support in self._supports) < self._confirm:
+        if not is_all and self._supported() < self._confirm:
             return None
-        return self._begin(start_sample, end_sample)
+        return self._confirm_sound(start_sample, end_sample)
 
     def obeys(self, rule: TriggerRule | None) -> bool:
         """Whether this is the rule that the trigger was made with."""
         return rule == self._rule
 
-    def close(self, end_sample: int) -> SoundEvent | None:
+    def state(self, score: float | None, best_rival: str | None, rival_score: float) -> LabelState:
+        """Where the label stands after the window stepped last, given the scores of that window.
+
+        best_rival: name of the rival with the highest score; None if there is none.
+        rival_score: its cosine; -inf if there is none.
+        """
+        phase = self._phase()
+        supported = 0 if phase == "spent" else self._supported()
+        return LabelState(
+            self.label,
+            score,
+            self._rule.on_threshold,
+            self._rule.margin,
+            best_rival,
+            rival_score,
+            score is not None and self.is_supported_by(score, rival_score),
+            supported / self._sample_rate_hz,
+            self._rule.confirm_s,
+            phase,
+        )
+
+    def close(self, end_sample: int) -> list[SoundEvent]:
         """End the stream, or a stretch of it before a gap: support is forgotten, a cooldown runs on.
 
         If the next window begins before `end_sample`, the stream has jumped backwards, which ends the
@@ -175,57 +162,104 @@ class Trigger:
             end_sample: position just behind the stretch's last sample; a sound that its last window still
                 held ends there.
 
-        Returns: the offset of the open event, if there is one.
+        Returns: the offset of the open event, if there is one; behind its onset, if it is told only now,
+            having just lasted `min_s`.
         """
         self._supports.clear()
         self._closed_at = end_sample
-        if self._open is None:
-            return None
-        still_on = self._open.held_end > end_sample - self._hop
-        return self._end(self._open, end_sample if still_on else None)
+        if self._sound is None:
+            return []
+        sound, self._sound = self._sound, None
+        ends_at = end_sample if sound.held_end > end_sample - self._hop else sound.held_until
+        if not sound.number and ends_at - sound.onset_sample < self._least:
+            return []
+        self._last_offset = ends_at
+        if not sound.number:
+            return [self._begin(sound), self._event(sound, self._cut(sound, ends_at))]
+        if sound.is_spent:
+            return []
+        return [self._event(sound, sound.held_until if self._rule.one_shot else self._cut(sound, ends_at))]
 
     def _onset(self, start_sample: int, end_sample: int) -> int:
         """Where a sound began that a window is the first to support, not before the cooldown was over."""
         onset = max(start_sample, _middle(start_sample, end_sample) - self._hop)
         return onset if self._last_offset is None else max(onset, self._last_offset + self._cooldown)
 
-    def _is_cooling_down(self, last_hop: int) -> bool:
-        return self._last_offset is not None and last_hop - self._last_offset < self._cooldown
+    def _is_cooling_down(self) -> bool:
+        return self._last_offset is not None and self._last_hop - self._last_offset < self._cooldown
 
-    def _begin(self, start_sample: int, end_sample: int) -> SoundEvent:
-        self._open = _OpenEvent(
-            number=next(self._numbers),
+    def _supported(self) -> int:
+        if self._sound is not None:
+            return self._sound.supported
+        return sum(support.hop for support in self._supports) if self._supports else 0
+
+    def _phase(self) -> Literal["idle", "confirming", "on", "spent", "cooling down"]:
+        if self._sound is None:
+            if self._is_cooling_down():
+                return "cooling down"
+            return "confirming" if self._supports else "idle"
+        if self._sound.is_spent:
+            return "spent"
+        return "on" if self._sound.number else "confirming"
+
+    def _confirm_sound(self, start_sample: int, end_sample: int) -> SoundEvent | None:
+        self._sound = _Sound(
             onset_sample=self._supports[0].onset_sample,
+            supported=self._supported(),
             score=max(support.score for support in self._supports),
             held_start=start_sample,
             held_end=end_sample,
         )
         self._supports.clear()
-        return self._event(self._open, None)
+        return self._tell(self._sound)
 
     def _go_on(
-        self, event: _OpenEvent, start_sample: int, end_sample: int, score: float | None
+        self, sound: _Sound, start_sample: int, end_sample: int, score: float | None
     ) -> SoundEvent | None:
+        # Of an event that was over when it was told: a window brings one at most.
+        event = self._spend(sound) if sound.number and self._is_over(sound) else None
         if score is not None and score >= self._rule.off_threshold:
-            event.score = max(event.score, score)
-            event.held_start, event.held_end = start_sample, end_sample
+            sound.hold(start_sample, end_sample, score)
+            return event or self._tell(sound)
+        if end_sample - sound.held_end < self._release:
+            return event
+        self._sound = None
+        if not sound.number:
             return None
-        return self._end(event, None) if end_sample - event.held_end >= self._release else None
+        self._last_offset = sound.held_until
+        return event if sound.is_spent else self._event(sound, sound.held_until)
 
-    def _end(self, event: _OpenEvent, cut_off_at: int | None) -> SoundEvent:
-        self._open = None
-        held_until = max(event.onset_sample, _middle(event.held_start, event.held_end))
-        self._last_offset = held_until if cut_off_at is None else cut_off_at
-        return self._event(event, self._last_offset)
+    def _tell(self, sound: _Sound) -> SoundEvent | None:
+        """What a window that holds the sound brings."""
+        if not sound.number:
+            return self._begin(sound) if sound.has_lasted(self._least) else None
+        return self._spend(sound) if self._is_over(sound) else None
 
-    def _event(self, event: _OpenEvent, offset_sample: int | None) -> SoundEvent:
+    def _is_over(self, sound: _Sound) -> bool:
+        """Whether an event ends though its sound may go on."""
+        if sound.is_spent:
+            return False
+        return self._rule.one_shot or (self._most is not None and sound.has_lasted(self._most))
+
+    def _spend(self, sound: _Sound) -> SoundEvent:
+        sound.is_spent = True
+        return self._event(sound, self._cut(sound, sound.held_until))
+
+    def _cut(self, sound: _Sound, offset_sample: int) -> int:
+        return offset_sample if self._most is None else min(offset_sample, sound.onset_sample + self._most)
+
+    def _begin(self, sound: _Sound) -> SoundEvent:
+        sound.number = next(self._numbers)
+        return self._event(sound, None)
+
+    def _event(self, sound: _Sound, offset_sample: int | None) -> SoundEvent:
         return SoundEvent(
             kind="onset" if offset_sample is None else "offset",
-            number=event.number,
+            number=sound.number,
             label=self.label,
-            score=event.score,
+            score=sound.score,
             threshold=self._rule.on_threshold,
-            onset_sample=event.onset_sample,
+            onset_sample=sound.onset_sample,
             offset_sample=offset_sample,
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 from edge.errors import ConfigError
 from edge.scoring import PrototypeSet, rivals_of
 from edge.trigger import Trigger, TriggerRule
-from edge.types import Scores, SoundEvent
+from edge.types import LabelState, Scores, SoundEvent
 
 
 class TriggerBank:
@@ -22,6 +22,9 @@ class TriggerBank:
         rules: for each label listened for, by its name among the prototypes, when its events begin and end.
         window_hop: samples between windows.
         sample_rate_hz: of the stream.
+
+    Attributes:
+        numbers: gives each event of the stream its number.
 
     Raises:
         ConfigError: if a label of `rules` has no prototype, or a rule's duration isn't whole samples.
@@ -36,7 +39,7 @@ class TriggerBank:
     ) -> None:
         self._window_hop = window_hop
         self._sample_rate_hz = sample_rate_hz
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
         self._triggers: list[Trigger] = []
         self.listen_for(prototypes, rules, 0)
 
@@ -50,7 +53,7 @@ class TriggerBank:
             rules: as the constructor's.
             end_sample: how far the stream has come.
 
-        Returns: the offsets of the open events of the labels that are dropped or get another rule.
+        Returns: what `close` returns, of the labels that are dropped or get another rule.
 
         Raises:
             ConfigError: as the constructor; then nothing was changed.
@@ -62,16 +65,22 @@ class TriggerBank:
             trigger.label: trigger for trigger in self._triggers if trigger.obeys(rules.get(trigger.label))
         }
         triggers = [
-            kept.get(label) or Trigger(label, rule, self._window_hop, self._sample_rate_hz, self._numbers)
+            kept.get(label) or Trigger(label, rule, self._window_hop, self._sample_rate_hz, self.numbers)
             for label, rule in rules.items()
         ]
-        closed = [trigger.close(end_sample) for trigger in self._triggers if trigger.label not in kept]
+        closed = [
+            event
+            for trigger in self._triggers
+            if trigger.label not in kept
+            for event in trigger.close(end_sample)
+        ]
         self._triggers = triggers
+        self._names = prototypes.names
         self._places = np.array([prototypes.names.index(label) for label in rules], np.intp)
         self._is_rival = np.zeros((len(rules), len(prototypes.names)), np.bool_)
         for row, place, rule in zip(self._is_rival, self._places, rules.values(), strict=True):
             row[rivals_of(prototypes, int(place), rule.rivals)] = True
-        return [event for event in closed if event is not None]
+        return closed
 
     def step(
         self,
@@ -81,7 +90,7 @@ class TriggerBank:
         *,
         n_hops: int = 1,
         is_all: bool = False,
-    ) -> tuple[list[SoundEvent], tuple[str, ...]]:
+    ) -> tuple[list[SoundEvent], tuple[LabelState, ...]]:
         """Take the next window.
 
         Args:
@@ -92,27 +101,34 @@ class TriggerBank:
             n_hops: how many hops after the window before it stands.
             is_all: whether there is no more of the stream than this window, so that it must confirm alone.
 
-        Returns: the events that begin or end with this window, and the labels that it supports, both in the
-            order of `rules`.
+        Returns: the events that begin or end with this window, and where each label stands after it, both in
+            the order of `rules`.
         """
-        own: list[float | None] = [None] * len(self._triggers)
-        best_rivals = [-math.inf] * len(self._triggers)
+        n_labels = len(self._triggers)
+        own: list[float | None] = [None] * n_labels
+        best_rivals = [-math.inf] * n_labels
+        rivals: list[str | None] = [None] * n_labels
         if scores is not None:
             own = scores[self._places].tolist()
-            best_rivals = np.where(self._is_rival, scores, -np.inf).max(axis=1, initial=-np.inf).tolist()
-        events, supporting = [], []
-        for trigger, score, best_rival in zip(self._triggers, own, best_rivals, strict=True):
-            if score is not None and trigger.is_supported_by(score, best_rival):
-                supporting.append(trigger.label)
-            event = trigger.step(start_sample, end_sample, score, best_rival, n_hops=n_hops, is_all=is_all)
+            of_rivals = np.where(self._is_rival, scores, -np.inf)
+            places = of_rivals.argmax(axis=1)
+            best_rivals = of_rivals[np.arange(n_labels), places].tolist()
+            rivals = [
+                self._names[place] if best > -math.inf else None
+                for place, best in zip(places.tolist(), best_rivals, strict=True)
+            ]
+        events, states = [], []
+        for trigger, score, best, rival in zip(self._triggers, own, best_rivals, rivals, strict=True):
+            event = trigger.step(start_sample, end_sample, score, best, n_hops=n_hops, is_all=is_all)
             if event is not None:
                 events.append(event)
-        return events, tuple(supporting)
+            states.append(trigger.state(score, rival, best))
+        return events, tuple(states)
 
     def close(self, end_sample: int) -> list[SoundEvent]:
         """End the stream, or a stretch of it before a gap, as `Trigger.close` does.
 
-        Returns: the offsets of the open events, in the order of `rules`.
+        Returns: the offsets of the open events, in the order of `rules`; behind its onset, where an event is
+            told only now.
         """
-        closed = [trigger.close(end_sample) for trigger in self._triggers]
-        return [event for event in closed if event is not None]
+        return [event for trigger in self._triggers for event in trigger.close(end_sample)]

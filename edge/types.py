@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,8 +82,7 @@ class SoundEvent:
     offset_sample: int | None = None
 
 
-@dataclass(frozen=True)
-class LabelState:
+class LabelState(NamedTuple):
     """Where a label stands after a window.
 
     Attributes:

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples in every run, and no deadline: a slow machine is not a failure.
-settings.register_profile("edge-listen", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile(
+    "edge-listen",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("edge-listen")
 
 _REPOSITORY = Path(__file__).resolve().parent.parent

@@ -175,7 +175,7 @@ def _background(log_mels: Sequence[NDArray[np.float32]], files: Mapping[str, byt
     rng = np.random.default_rng(3)
     first = next(content for name, content in files.items() if name.endswith(".onnx"))
     tones, noise = np.stack([embed(log_mel) for log_mel in log_mels[:3]]), embed(log_mels[3])
-    shares = rng.uniform(0.2, 0.98, (3, 10))
+    shares = rng.uniform(0.2, 0.65, (3, 10))
     moments = shares[..., None] * tones[:, None] + (1.0 - shares)[..., None] * noise
     rows = np.repeat(np.concatenate([moments.reshape(30, -1), noise[None]]), 2, axis=0)
     members = np.repeat(tones, 8, axis=0) + 0.05 * rng.standard_normal((24, EMBEDDING_DIM))

@@ -19,6 +19,7 @@ from edge.file_health import FileHealth
 from edge.live_listening import listen_live
 from edge.live_view import LiveView
 from edge.memory import keep_memory_flat
+from edge.observers import Observers
 from edge.options import listen_config
 from edge.outbox import Outbox
 from edge.output_makers import Surroundings
@@ -56,6 +57,11 @@ def run(args: argparse.Namespace) -> int:
     keep_memory_flat()
     pipeline = prepare(config)
     source = open_source(config, pipeline.sample_rate_hz)
+    if config.embedding_log is not None and config.input is not None:
+        raise ConfigError(
+            "the embedding log needs the time of day, which a file and standard input lack: listen to a "
+            "microphone or an input command"
+        )
     requests = RequestQueue()
     outputs = Outputs(config, _surroundings(pipeline, requests, waits=isinstance(source, AudioFileSource)))
     with closing(outputs):
@@ -65,9 +71,11 @@ def run(args: argparse.Namespace) -> int:
         logger.info(
             "listening to %s for %s (%s)", source.name, ", ".join(pipeline.rules), pipeline.description
         )
+        for sentence in pipeline.sentences:
+            logger.info("%s", sentence)
         with closing(sink), stopped_by_signals(source):
             if isinstance(source, AudioFileSource):
-                _listen_to_file(source, pipeline, view, sink, outputs)
+                _listen_to_file(source, config, pipeline, view, sink, outputs)
             else:
                 reader = (lambda: listen_config(args)) if getattr(args, "config", None) else None
                 reloader = Reloader(config, pipeline, outputs, reader)
@@ -108,22 +116,27 @@ class _ForOutputs:
 
 
 def _listen_to_file(
-    source: AudioFileSource, pipeline: Pipeline, view: LiveView | None, stdout: Sink, outputs: Outputs
+    source: AudioFileSource,
+    config: ListenConfig,
+    pipeline: Pipeline,
+    view: LiveView | None,
+    stdout: Sink,
+    outputs: Outputs,
 ) -> None:
     health = FileHealth(pipeline.sample_rate_hz)
+    stamper = EventStamper(lambda: source.name, pipeline.sample_rate_hz, pipeline.bundle.sha256)
+    observers = Observers(config, pipeline, view, lambda: source.name, stamper)
 
     def observe(report: WindowReport) -> None:
         health.saw(report)
         outputs.saw(report)
-        if view is not None:
-            view(report)
+        observers(report)
 
     def send(record: Record) -> None:
         outputs.emit(record)
         stdout.emit(record)
 
-    with source:
-        stamper = EventStamper(lambda: source.name, pipeline.sample_rate_hz, pipeline.bundle.sha256)
+    with closing(observers), source:
         listen(source, pipeline.recognizer(observe), send, stamper, _ForOutputs(outputs))
 
 

@@ -77,9 +77,11 @@ def test_it_says_at_the_start_what_it_listens_to(
     bundle: str, street: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["--labels", "siren,dog bark", "--bundle", bundle, "--input", street])
-    (line,) = capsys.readouterr().err.splitlines()
+    line, *rules = capsys.readouterr().err.splitlines()
     for part in ("street.wav", "siren, dog bark", "synthetic tones", "fp32 on cpu", "every 0.48 s"):
         assert part in line
+    assert [rule.split(":")[1] for rule in rules] == [" siren", " dog bark"]
+    assert all("for 0.96 s within 2.4 s" in rule for rule in rules)
 
 
 def test_top_shows_every_label_of_the_bundle(

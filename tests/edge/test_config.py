@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge.config import ListenConfig, RuleSettings
-from edge.config_file import check_value, load_config, tomllib
+from edge.config_file import load_config, tomllib
 from edge.errors import ConfigError
 from edge.manifest import RuleDefaults
 from edge.options import listen_config, parse_args
@@ -24,6 +24,7 @@ from edge.output_settings import (
     keys_of,
     required_keys,
 )
+from edge.setting_values import check_value
 from edge.settings import RULE_NAMES, SETTINGS
 
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "configs" / "edge-listen.toml"
@@ -72,6 +73,10 @@ def test_a_file_holds_whatever_the_flags_do(tmp_path: Path) -> None:
         within_s = 3
         release_s = 2.0
         cooldown_s = 30
+        preset = "sustained"
+        min_s = 2
+        max_s = 60
+        one_shot = true
         [output]
         json = true
         top = 3
@@ -84,7 +89,8 @@ def test_a_file_holds_whatever_the_flags_do(tmp_path: Path) -> None:
         "--hop-s=0.24", "--gate-dbfs=-50", "--budget=25%", "--nice=0", "--input-command=arecord",
         "--pcm=s16le:48000:1",
         "--threshold=0.5", "--off-margin=0.05", "--margin=-0.02", "--rivals=all", "--confirm-s=0",
-        "--within-s=3", "--release-s=2", "--cooldown-s=30", "--json", "--top=3", "-v", "--debug",
+        "--within-s=3", "--release-s=2", "--cooldown-s=30", "--preset=sustained", "--min-s=2",
+        "--max-s=60", "--one-shot", "--json", "--top=3", "-v", "--debug",
     ]  # fmt: skip
     assert replace(load_config(path), comma_lists=True) == listen_config(parse_args(flags))
 
@@ -194,6 +200,146 @@ def test_a_threshold_that_is_no_number_is_refused_with_what_to_type(text: str) -
         listen_config(parse_args(["--labels", "a", "--threshold", text]))
 
 
+def test_a_flag_that_names_a_label_is_for_that_label() -> None:
+    flags = ["--preset=sustained", "--preset=door knock=impulsive", "--threshold=door knock=0.7"]
+    flags += ["--false-alarms=0.5/h", "--false-alarms=dog bark=0.2/h"]
+    config = listen_config(parse_args(["--labels", "a", *flags]))
+    assert config.rules == RuleSettings(preset="sustained", false_alarms=0.5)
+    assert config.label_rules == {
+        "door knock": RuleSettings(preset="impulsive", threshold=0.7),
+        "dog bark": RuleSettings(preset="sustained", false_alarms=0.2),
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--preset=dog bark=loud"], "--preset of 'dog bark' must be one of impulsive, sustained, beeping"),
+        (["--preset=loud"], "--preset must be one of impulsive, sustained, beeping, not 'loud'"),
+        (["--preset=dog bark="], "--preset takes PRESET or \"LABEL=PRESET\", not 'dog bark='"),
+        (["--false-alarms=dog bark=often"], "--false-alarms of 'dog bark' must be a rate such as \"0.5/h\""),
+        (["--false-alarms="], '--false-alarms takes RATE or "LABEL=RATE"'),
+    ],
+)
+def test_a_wrong_value_for_one_label_is_refused_with_what_to_type(flags: list[str], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        listen_config(parse_args(["--labels", "a", *flags]))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "an_hour"),
+    [
+        ('"0.5/h"', 0.5),
+        ('"0.5 / h"', 0.5),
+        ('"2/hour"', 2.0),
+        ('"3/day"', 0.125),
+        ('"0.01/h"', 0.01),
+        ('"20"', 20.0),
+        ("1", 1.0),
+        ("0.5", 0.5),
+    ],
+)
+def test_false_alarms_are_a_rate(tmp_path: Path, text: str, an_hour: float) -> None:
+    assert load_config(write(tmp_path, f"[rules]\nfalse_alarms = {text}\n")).rules.false_alarms == an_hour
+    flag = f"--false-alarms=siren={text.strip(chr(34))}"
+    config = listen_config(parse_args(["--labels", "a", flag]))
+    assert config.label_rules["siren"].false_alarms == an_hour
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"0.5/week"',
+        '"/h"',
+        '"often"',
+        '"0/h"',
+        '"0.1/day"',
+        '"21/h"',
+        '"nan/h"',
+        '"-1/h"',
+        '"1/2/h"',
+        '"1/"',
+        '"0.5h"',
+        '""',
+        "0",
+        "true",
+        "inf",
+    ],
+)
+def test_false_alarms_that_are_no_rate_or_out_of_range_are_refused_with_what_to_write(
+    tmp_path: Path, text: str
+) -> None:
+    message = refusal(tmp_path, f"[rules]\nfalse_alarms = {text}\n")
+    assert 'rules.false_alarms must be a rate such as "0.5/h" or "3/day"' in message
+
+
+BOTH = "threshold = 0.5\nfalse_alarms = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [(f"[rules]\n{BOTH}", "[rules]:"), (f'[rules.labels."dog bark"]\n{BOTH}', '[rules.labels."dog bark"]:')],
+)
+def test_a_threshold_and_false_alarms_on_the_same_level_are_refused(
+    tmp_path: Path, text: str, where: str
+) -> None:
+    message = refusal(tmp_path, text)
+    assert where in message
+    assert "threshold and false_alarms each choose the threshold: give one of them" in message
+    assert str(tmp_path / "edge-listen.toml") in message
+
+
+@pytest.mark.parametrize("label", ["", "siren="])
+def test_a_threshold_and_false_alarms_as_flags_are_refused(label: str) -> None:
+    flags = [f"--threshold={label}0.5", f"--false-alarms={label}1/h"]
+    with pytest.raises(ConfigError, match="give one of them"):
+        listen_config(parse_args(["--labels", "a", *flags]))
+
+
+def test_a_labels_own_choice_of_threshold_wins_over_the_other_one_for_all(tmp_path: Path) -> None:
+    path = write(tmp_path, "[rules]\nfalse_alarms = 1\n[rules.labels.siren]\nthreshold = 0.7\n")
+    config = load_config(path, None, {"dog bark": {"threshold": 0.6}})
+    assert config.rules == RuleSettings(false_alarms=1.0)
+    assert config.label_rules["siren"] == RuleSettings(threshold=0.7)
+    assert config.label_rules["dog bark"] == RuleSettings(threshold=0.6)
+    path = write(tmp_path, "[rules]\nthreshold = 0.7\n[rules.labels.siren]\nfalse_alarms = 1\n")
+    assert load_config(path).label_rules["siren"] == RuleSettings(false_alarms=1.0)
+    assert load_config(path, {"threshold": 0.2}).label_rules["siren"] == RuleSettings(threshold=0.2)
+
+
+def test_a_labels_preset_wins_over_times_for_all_that_it_stands_for(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        [rules]
+        confirm_s = 1
+        one_shot = true
+        margin = 0.1
+        cooldown_s = 30
+        [rules.labels.siren]
+        preset = "sustained"
+        release_s = 9
+        """,
+    )
+    config = load_config(path)
+    # What the preset has no opinion on stays, and so does what is the label's own.
+    assert config.label_rules["siren"] == RuleSettings(
+        preset="sustained", release_s=9.0, margin=0.1, cooldown_s=30.0
+    )
+    # A flag wins over the file, for single labels too.
+    assert load_config(path, {"confirm_s": 0.5}).label_rules["siren"].confirm_s == 0.5
+
+
+def test_a_label_has_the_preset_for_all_and_its_own_times_win_over_it(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '[rules]\npreset = "beeping"\nrelease_s = 9\n[rules.labels.siren]\nconfirm_s = 0\n'
+    )
+    config = load_config(path)
+    assert config.rules == RuleSettings(preset="beeping", release_s=9.0)
+    assert config.label_rules["siren"] == RuleSettings(preset="beeping", release_s=9.0, confirm_s=0.0)
+
+
 @pytest.mark.parametrize("flags", [{"threshold": 1.5}, {"confirm_s": -1.0}, {"hop_s": float("nan")}])
 def test_a_flag_out_of_range_is_refused_by_its_name(flags: dict[str, object]) -> None:
     (name,) = flags
@@ -276,6 +422,10 @@ def test_an_unknown_key_is_refused_with_the_file_and_the_nearest_known_one(
         ("[source]\ndevice = 2\n", "source.device"),
         ("[rules]\nthreshold = 60\n", "rules.threshold"),
         ("[rules]\nrivals = 'some'\n", "rules.rivals"),
+        ("[rules]\npreset = 'loud'\n", "rules.preset"),
+        ("[rules]\none_shot = 1\n", "rules.one_shot"),
+        ("[rules]\nmax_s = 0\n", "rules.max_s"),
+        ("[rules]\nmin_s = -1\n", "rules.min_s"),
         ("[output]\ntop = 2.5\n", "output.top"),
         ("[output]\njson = 1\n", "output.json"),
         ('[rules.labels."dog bark"]\nthreshold = 2\n', 'rules.labels."dog bark".threshold'),

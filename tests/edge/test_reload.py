@@ -328,7 +328,7 @@ def test_the_running_program_reloads_by_signal_and_by_command_and_survives_a_bro
         await_message(notify, "STATUS=listening for dog bark")
         file.write_text("labels =\n")
         failed = edge_listen("reload", environment=environment)
-        assert failed.returncode == 1
+        assert failed.returncode == 2
         assert "is not valid TOML" in the_error(failed.stderr)
         file.write_text('[listen]\nlabels = ["alarm beep"]\nhop_s = 0.24\n')
         done = edge_listen("reload", environment=environment)

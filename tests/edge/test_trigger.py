@@ -87,9 +87,8 @@ def test_an_event_of_one_window_is_the_hop_before_its_middle_and_begins_no_soone
 def test_the_event_of_a_file_shorter_than_a_hop_lies_within_it():
     trigger = make()
     onset = trigger.step(0, 30, 0.9, NO_RIVAL)
-    offset = trigger.close(30)
+    (offset,) = trigger.close(30)
     assert onset is not None
-    assert offset is not None
     assert (onset.onset_sample, offset.onset_sample, offset.offset_sample) == (0, 0, 30)
 
 
@@ -226,7 +225,7 @@ def test_the_cooldown_runs_on_over_a_gap_and_a_jump_backwards_ends_it():
 def test_after_a_jump_backwards_however_far_the_onset_is_as_if_nothing_had_been_before(cooldown_s, first):
     trigger = make(cooldown_s=cooldown_s)
     play(trigger, [0.6, 0.6], first=1000)
-    assert trigger.close(1300).offset_sample == 1300
+    assert [event.offset_sample for event in trigger.close(1300)] == [1300]
     (_, onset), (_, offset) = play(trigger, [0.6, 0.1], first=first)
     assert (onset.onset_sample, offset.offset_sample) == (first + 75, first + 125)
     # From then on its own offset counts.
@@ -246,15 +245,14 @@ def test_after_a_jump_backwards_however_far_the_onset_is_as_if_nothing_had_been_
 def test_closing_ends_a_sound_that_held_to_the_last_where_the_stream_ends(scores, n_behind, offset_sample):
     trigger = make(confirm_s=1.0, within_s=1.0, release_s=5.0)
     play(trigger, scores)
-    offset = trigger.close((len(scores) - 1) * HOP + WINDOW + n_behind)
-    assert offset is not None
+    (offset,) = trigger.close((len(scores) - 1) * HOP + WINDOW + n_behind)
     assert (offset.kind, offset.number, offset.offset_sample) == ("offset", 1, offset_sample)
 
 
 def test_closing_forgets_support():
     trigger = make(confirm_s=1.0, within_s=1.0)
     play(trigger, [0.6], first=2000)
-    assert trigger.close(2000 + WINDOW) is None
+    assert trigger.close(2000 + WINDOW) == []
     assert play(trigger, [0.6], first=2050) == []
 
 
@@ -288,7 +286,7 @@ def test_onsets_and_offsets_alternate_and_keep_their_promises(stretches, thresho
         events = play(trigger, stretch, first, hop)
         end = first + (len(stretch) - 1) * hop + WINDOW
         closed = trigger.close(end)
-        events += [(len(stretch), closed)] if closed else []
+        events += [(len(stretch), event) for event in closed]
         assert [event.kind for _, event in events] == ["onset", "offset"] * (len(events) // 2)
         for (begun, onset), (ended, offset) in zip(events[::2], events[1::2], strict=True):
             n_events += 1
@@ -303,7 +301,7 @@ def test_onsets_and_offsets_alternate_and_keep_their_promises(stretches, thresho
             assert onset.onset_sample in could_be_first
             assert onset.onset_sample == offset.onset_sample >= earliest
             held = max(index for index in range(begun, min(ended + 1, len(heard))) if heard[index] >= off)
-            if offset is closed and held == len(stretch) - 1:
+            if offset in closed and held == len(stretch) - 1:
                 assert offset.offset_sample == end
             else:
                 assert offset.offset_sample == max(onset.onset_sample, first + middle(held, hop))
@@ -351,14 +349,21 @@ def test_memory_is_bounded_by_the_stretch():
         ({"release_s": -0.1}, "release_s"),
         ({"cooldown_s": float("nan")}, "cooldown_s"),
         ({"confirm_s": 2.0, "within_s": 1.0}, "within_s 1 is shorter than confirm_s 2"),
+        ({"min_s": -1.0}, "min_s must be 0 seconds or more"),
+        ({"min_s": float("inf")}, "min_s must be 0 seconds or more"),
+        ({"max_s": 0.0}, "max_s must be above 0 seconds"),
+        ({"max_s": float("nan")}, "max_s must be above 0 seconds"),
+        ({"min_s": 2.0, "max_s": 1.0}, "max_s 1 is shorter than min_s 2: raise it"),
+        ({"one_shot": True, "max_s": 5.0}, "leaves nothing for max_s 5 to end: give one of them"),
     ],
 )
 def test_a_rule_out_of_range_is_refused_by_name(changes, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as caught:
         replace(RULE, **changes)
+    assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["confirm_s", "within_s", "release_s", "cooldown_s"])
+@pytest.mark.parametrize("name", ["confirm_s", "within_s", "release_s", "cooldown_s", "min_s", "max_s"])
 def test_a_duration_that_is_no_whole_number_of_samples_is_refused_by_name(name):
     with pytest.raises(ConfigError, match=rf"{name} of 1\.005 s is 100\.5 samples at 100 Hz"):
         make(**{"within_s": 2.0, name: 1.005})
@@ -416,7 +421,7 @@ def test_a_sound_that_held_in_the_last_window_heard_ends_where_the_stream_does()
     play_seldom(trigger, [0.9] * 9, 4)
     # Three windows behind the last that was heard were passed over.
     end = 8 * HOP + WINDOW + 3 * HOP
-    assert trigger.close(end).offset_sample == end
+    assert [event.offset_sample for event in trigger.close(end)] == [end]
 
 
 def test_a_trigger_knows_the_rule_it_was_made_with():

@@ -15,7 +15,7 @@ from edge.errors import ConfigError
 from edge.scoring import rivals_of
 from edge.trigger import Trigger, TriggerRule
 from edge.trigger_bank import TriggerBank
-from edge.types import SoundEvent
+from edge.types import LabelState, SoundEvent
 
 RATE, HOP, LENGTH = 1000, 200, 1000
 RULE = TriggerRule(
@@ -64,20 +64,85 @@ def test_each_label_gets_the_events_that_its_own_trigger_gives(scores):
                 score = float(np.float32(of_window[place]))
                 best_rival = max((float(np.float32(of_window[r])) for r in rivals), default=-math.inf)
             expected.append(trigger.step(i * HOP, i * HOP + LENGTH, score, best_rival))
-    expected += [trigger.close(len(scores) * HOP + LENGTH - HOP) for trigger in alone.values()]
+    expected += [
+        event for trigger in alone.values() for event in trigger.close(len(scores) * HOP + LENGTH - HOP)
+    ]
     assert run(scores) == [event for event in expected if event is not None]
 
 
 def test_events_and_support_of_a_window_come_in_the_order_of_the_rules():
     triggers = bank({label: replace(rule, confirm_s=0.0, rivals="none") for label, rule in RULES.items()})
-    events, supporting = triggers.step(0, LENGTH, np.array([0.7, 0.9, 0.8, 0.9], np.float32))
-    assert supporting == ("siren", "bark")
+    events, states = triggers.step(0, LENGTH, np.array([0.7, 0.9, 0.8, 0.9], np.float32))
+    assert [(state.label, state.supports) for state in states] == [("siren", True), ("bark", True)]
     assert [(event.label, event.number) for event in events] == [("siren", 1), ("bark", 2)]
     assert [event.label for event in triggers.close(LENGTH)] == ["siren", "bark"]
 
 
 def test_a_window_without_scores_supports_nothing():
-    assert bank().step(0, LENGTH, None) == ([], ())
+    events, states = bank().step(0, LENGTH, None)
+    assert events == []
+    assert states == (
+        LabelState(
+            "siren",
+            None,
+            0.6,
+            -0.1,
+            None,
+            -math.inf,
+            supports=False,
+            supported_s=0.0,
+            confirm_s=0.4,
+            phase="idle",
+        ),
+        LabelState(
+            "bark",
+            None,
+            0.6,
+            0.0,
+            None,
+            -math.inf,
+            supports=False,
+            supported_s=0.0,
+            confirm_s=0.4,
+            phase="idle",
+        ),
+    )
+
+
+def test_a_state_names_the_best_rival_of_those_that_the_label_has():
+    # Rain alone is bark's, since the hum is of its group; all three are the siren's.
+    _, states = bank().step(0, LENGTH, row(0.75, 0.25, 0.5, 0.875))
+    assert states == (
+        LabelState(
+            "siren",
+            0.5,
+            0.6,
+            -0.1,
+            "hum",
+            0.875,
+            supports=False,
+            supported_s=0.0,
+            confirm_s=0.4,
+            phase="idle",
+        ),
+        LabelState(
+            "bark",
+            0.75,
+            0.6,
+            0.0,
+            "rain",
+            0.25,
+            supports=True,
+            supported_s=0.2,
+            confirm_s=0.4,
+            phase="confirming",
+        ),
+    )
+
+
+def test_a_label_without_rivals_has_none_in_its_state():
+    (state,) = bank({"bark": replace(RULE, rivals="none")}).step(0, LENGTH, row(0.75, 1.0, 1.0, 1.0))[1]
+    assert (state.best_rival, state.rival_score, state.supports) == (None, -math.inf, True)
 
 
 def test_a_label_without_rivals_needs_its_threshold_alone():
@@ -99,6 +164,10 @@ def test_a_label_without_a_prototype_is_refused_by_name():
 
 def row(*scores: float) -> np.ndarray:
     return np.array(scores, np.float32)
+
+
+def supported(states: Sequence[LabelState]) -> list[str]:
+    return [state.label for state in states if state.supports]
 
 
 def play_changing(
@@ -168,8 +237,8 @@ def test_a_bad_rule_leaves_all_as_it_was(rules):
     triggers = open_bark()
     with pytest.raises(ConfigError):
         triggers.listen_for(PROTOTYPES, rules, LENGTH)
-    events, supporting = triggers.step(HOP, HOP + LENGTH, row(0.9, 0.0, 0.0, 0.0))
-    assert (events, supporting) == ([], ("bark",))
+    events, states = triggers.step(HOP, HOP + LENGTH, row(0.9, 0.0, 0.0, 0.0))
+    assert (events, supported(states)) == ([], ["bark"])
     (offset,) = triggers.close(LENGTH + HOP)
     assert (offset.label, offset.offset_sample) == ("bark", LENGTH + HOP)
 
@@ -179,10 +248,12 @@ def test_other_prototypes_are_those_that_scores_are_of_from_then_on():
     other = axis_prototypes(["whistle", "siren", "bark", "hum"], background=["hum"])
     rules = {"bark": replace(RULE, confirm_s=0.0), "whistle": replace(RULE, confirm_s=0.0)}
     assert triggers.listen_for(other, rules, 0) == []
-    events, supporting = triggers.step(0, LENGTH, row(0.1, 0.9, 0.8, 0.0))
-    assert supporting == ("bark",)
+    events, states = triggers.step(0, LENGTH, row(0.1, 0.9, 0.8, 0.0))
+    assert supported(states) == ["bark"]
     assert [event.label for event in events] == ["bark"]
-    assert triggers.step(HOP, HOP + LENGTH, row(0.9, 0.0, 0.0, 0.95))[1] == (), "the hum is its rival now"
+    _, states = triggers.step(HOP, HOP + LENGTH, row(0.9, 0.0, 0.0, 0.95))
+    assert supported(states) == [], "the hum is its rival now"
+    assert [state.best_rival for state in states] == ["hum", "hum"]
 
 
 def test_windows_passed_over_count_as_support_for_all_labels():
