@@ -67,7 +67,7 @@ def speech_scenes(
     rng: np.random.Generator, sounds: Mapping[str, Sequence[Samples]], n_clips: int
 ) -> Iterator[tuple[str, list[Samples]]]:
     """Rows with speech, of held-out voices."""
-    voices = speech_clips(SOUND, [np.random.default_rng(seed) for seed in range(n_clips)], heldout=True)
+    voices = speech_clips(SOUND, [np.random.default_rng(seed) for seed in range(n_clips)], "heldout")
     speech = [at_level(samples, SPEECH_RMS) for _, samples in voices]
     nothing = np.zeros(SOUND, np.float32)
     yield "speech alone", [scene(rng, nothing, one, BEFORE) for one in speech]

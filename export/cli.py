@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 
 from edge.errors import SoundError
-from export.commands import clap, starter
+from export.commands import background, clap, starter
 from export.program import add_debug, begin, finish
 
-_COMMANDS = {"clap": clap, "starter": starter}
+_COMMANDS = {"background": background, "clap": clap, "starter": starter}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,11 +1,11 @@
-"""`edge-listen labels`: what a bundle knows."""
+"""`edge-listen labels`: what a bundle knows, and what was enrolled."""
 
 from __future__ import annotations
 
 import argparse
 
 from edge.bundle import load_bundle
-from edge.pipeline import builtin_bundle
+from edge.pipeline import builtin_bundle, overlay_store
 from edge.sinks.text import standard_output, write_line
 
 
@@ -22,6 +22,11 @@ def run(args: argparse.Namespace) -> int:
         write_line(stdout, f"{label.name:<{width}}{also}".rstrip())
         if label.note is not None:
             write_line(stdout, f"{'':<{width}}  note: {label.note}")
+    own = overlay_store().read(bundle.arrays[bundle.encoder_entry().name].encoder_sha256).sounds
+    if own:
+        write_line(stdout, "\nyour own:")
+    for sound in own:
+        write_line(stdout, f"{sound.name:<{width}}  from {len(sound.clips)} clips".rstrip())
     if background:
         write_line(stdout, f"\nbackground sounds, never reported: {', '.join(sorted(background))}")
     if bundle.manifest.text_encoder is not None:

@@ -7,8 +7,14 @@ from importlib.util import find_spec
 
 from edge.bundle import Bundle, load_bundle
 from edge.doctor.check import Check, Subject
+from edge.doctor.storage import state_directory_of
 from edge.errors import BundleError
-from edge.labels import find_label, resolve_labels
+from edge.labels import find_label, quoted, resolve_labels
+from edge.manifest import LabelEntry
+from edge.onnx_session import prefers_gpu
+from edge.overlay import Overlay
+from edge.overlay_labels import own_entries
+from edge.overlay_store import OverlayStore
 from edge.pipeline import builtin_bundle
 
 
@@ -39,7 +45,7 @@ def labels(subject: Subject) -> Iterator[Check]:
         return
     words = (*subject.config.labels, *subject.config.label_rules)
     if subject.config.labels:
-        yield from judge_labels(loaded, words)
+        yield from judge_labels(loaded, words, _own(loaded, subject))
     elif subject.config_path is not None:
         yield Check(
             "labels",
@@ -49,9 +55,43 @@ def labels(subject: Subject) -> Iterator[Check]:
         )
 
 
-def judge_labels(bundle: Bundle, words: Sequence[str]) -> Iterator[Check]:
-    """words: of labels, as the configuration has them."""
-    known = bundle.manifest.labels
+def overlay(subject: Subject) -> Iterator[Check]:
+    """What was enrolled, learned and calibrated here: whole, and of this bundle's encoder."""
+    loaded = usable_bundle(subject)
+    if loaded is None:
+        return
+    added, others = _overlay(loaded, subject)
+    parts = [quoted(sound.name) for sound in added.sounds]
+    parts += [] if added.site is None else ["the background of this place"]
+    parts += [f"{name} at {rate:g}/h" for name, rate in added.false_alarms.items()]
+    yield Check("overlay", "ok", ", ".join(parts) or "nothing was enrolled, learned or calibrated")
+    lost = [quoted(sound.name) for other in others for sound in other.sounds]
+    if lost:
+        yield Check(
+            "overlay",
+            "warn",
+            f"of another encoder, so of no use with this bundle: {', '.join(lost)}",
+            "edge-listen enroll them anew",
+        )
+
+
+def _overlay(bundle: Bundle, subject: Subject) -> tuple[Overlay, list[Overlay]]:
+    store = OverlayStore(state_directory_of(subject) / "overlay")
+    entry = bundle.encoder_entry(subject.config.encoder, for_gpu=prefers_gpu(subject.config.provider))
+    encoder_sha256 = bundle.arrays[entry.name].encoder_sha256
+    return store.read(encoder_sha256), store.elsewhere(encoder_sha256)
+
+
+def _own(bundle: Bundle, subject: Subject) -> tuple[LabelEntry, ...]:
+    try:
+        return own_entries(_overlay(bundle, subject)[0], "")
+    except BundleError:  # of which `overlay` tells
+        return ()
+
+
+def judge_labels(bundle: Bundle, words: Sequence[str], own: Sequence[LabelEntry]) -> Iterator[Check]:
+    """words: of labels, as the configuration has them. own: the person's sounds."""
+    known = (*bundle.manifest.labels, *own)
     if bundle.manifest.text_encoder is None:
         names = resolve_labels(words, known)
         made: list[str] = []

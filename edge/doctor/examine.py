@@ -21,6 +21,7 @@ EXAMINATIONS = (
     ("heat", "machine:heat"),
     ("clock", "machine:clock"),
     ("bundle", "bundles:bundle"),
+    ("overlay", "bundles:overlay"),
     ("labels", "bundles:labels"),
     ("encoder", "encoders:encoder"),
     ("source", "microphones:other_source"),

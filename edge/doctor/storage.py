@@ -18,14 +18,14 @@ TOO_LITTLE_BYTES = 10e6
 
 def state(subject: Subject) -> Iterator[Check]:
     """The state directory, of this user, or of the service if its settings are checked by root."""
-    yield examine_directory("state", _state_directory(subject))
+    yield examine_directory("state", state_directory_of(subject))
 
 
 def clips(subject: Subject) -> Iterator[Check]:
     """Where clips go."""
     if subject.config.clips is not None:
         yield examine_directory(
-            "clips", subject.config.clips.directory or _state_directory(subject) / "clips"
+            "clips", subject.config.clips.directory or state_directory_of(subject) / "clips"
         )
 
 
@@ -40,7 +40,8 @@ def events_file(subject: Subject) -> Iterator[Check]:
         yield Check("events file", "fail", f"there is no directory {directory}", f"mkdir -p {directory}")
 
 
-def _state_directory(subject: Subject) -> Path:
+def state_directory_of(subject: Subject) -> Path:
+    """Of this user, or of the service if its settings are checked by root."""
     of_service = Layout(Path("/")).state
     return of_service if subject.is_service and os.access(of_service, os.W_OK) else state_directory()
 

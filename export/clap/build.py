@@ -21,6 +21,7 @@ from edge.bundle import Bundle
 from edge.bundle_writer import check_target
 from edge.errors import SoundError
 from edge.prototypes import LEAST_RECORDINGS, Method, Pool, n_neighbours
+from export.clap.background import BACKGROUND
 from export.clap.checkpoint import Checkpoint, open_checkpoint
 from export.clap.encoders import AudioGraph, Precision, make_encoders
 from export.clap.geometry import Image
@@ -118,7 +119,7 @@ def build_clap(settings: ClapSettings, out: Path, cache: Path, downloads: Path, 
             heard=heard,
             golden=log_mels[0],
             text_encoder=None if text_file is None else (text_file, tokenizer),
-            credits=_credits(heard, embedded),
+            credits=_credits(heard, embedded, texts),
             parity=measured.figures,
         )
         return pack(out, contents, replace_old=settings.replace)
@@ -200,9 +201,19 @@ def _embedded(
     return embedded
 
 
-def _credits(heard: Sequence[Heard], embedded: PoolEmbeddings | None) -> list[Credit]:
+def _credits(heard: Sequence[Heard], embedded: PoolEmbeddings | None, texts: LabelTexts) -> list[Credit]:
     """Of the recordings that the bundle holds something of."""
     if embedded is None:
         return []
-    used = np.unique(np.concatenate([each.used for each in heard]))
-    return credits_of([embedded.recordings[number] for number in used])
+    used = np.unique(np.concatenate([each.used for each in heard])).tolist()
+    labels: dict[int, list[str]] = {number: [] for number in used}
+    for place, name in enumerate([*texts.labels, *(sound.name for sound in BACKGROUND)]):
+        of_label = [
+            embedded.pools[each.graph.precision].recording[each.prototypes[place].rows] for each in heard
+        ]
+        for number in np.unique(np.concatenate(of_label)).tolist():
+            labels[number].append(name)
+    return [
+        credit._replace(labels="; ".join(labels[number]))
+        for number, credit in zip(used, credits_of([embedded.recordings[n] for n in used]), strict=True)
+    ]

@@ -87,9 +87,9 @@ def make_background(settings: StreamSettings) -> None:
     Raises: ProgramError if a program that it is made with is missing; OSError.
     """
     for kind in KINDS:
-        background_clips(settings.work, {kind: SCENE_BACKGROUND_MINUTES}, settings.scene_seed, heldout=True)
+        background_clips(settings.work, {kind: SCENE_BACKGROUND_MINUTES}, settings.scene_seed, "heldout")
         if settings.minutes:
-            background_clips(settings.work, {kind: settings.minutes}, settings.seed, heldout=True)
+            background_clips(settings.work, {kind: settings.minutes}, settings.seed, "heldout")
 
 
 def evaluate(
@@ -118,7 +118,7 @@ def _hear_scenes(
     pipeline: Pipeline, targets: Sequence[Sound], distractors: Sequence[Sound], settings: StreamSettings
 ) -> list[HeardScene]:
     minutes: dict[str, float] = dict.fromkeys(KINDS, SCENE_BACKGROUND_MINUTES)
-    under = background_clips(settings.work, minutes, settings.scene_seed, heldout=True)
+    under = background_clips(settings.work, minutes, settings.scene_seed, "heldout")
     groups = arrange(targets, distractors, settings.snrs_db, settings.seed)
     window_s = pipeline.settings.window_s
     # A sound fills windows behind it; then an event must be released, and old support forgotten.
@@ -134,7 +134,7 @@ def _hear_backgrounds(pipeline: Pipeline, settings: StreamSettings) -> list[Hear
     heard = []
     for kind in KINDS:
         # One kind at a time, as each may be an hour of samples.
-        clips = background_clips(settings.work, {kind: settings.minutes}, settings.seed, heldout=True)
+        clips = background_clips(settings.work, {kind: settings.minutes}, settings.seed, "heldout")
         heard.append(hear_background(pipeline, kind, clips[kind]))
     return heard
 

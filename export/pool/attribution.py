@@ -29,12 +29,14 @@ class Credit(NamedTuple):
         author: who made it, or "unknown".
         licence: as its data set names it, or "unknown".
         source: page of the original, or "unknown".
+        labels: names of the labels whose prototypes it is part of, with "; " between them.
     """
 
     file: str
     author: str
     licence: str
     source: str
+    labels: str = ""
 
 
 @dataclass(frozen=True)

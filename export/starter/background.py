@@ -23,6 +23,7 @@ from edge.types import Samples
 from export.starter.augment import rms
 from export.starter.music import music_clips
 from export.starter.noise import hum_clips, noise_clips, quiet_clips
+from export.starter.parts import PARTS, Part
 from export.starter.programs import SAMPLE_RATE_HZ
 from export.starter.speech import speech_clips
 
@@ -45,13 +46,13 @@ class BackgroundClip:
     Attributes:
         kind: what it is.
         source: voices or instruments, or how it was made.
-        heldout: whether it is of the part that training never hears.
+        part: which voices, instruments and ranges it was made of.
         samples: (n_samples,) float32 at 16 kHz in [-1, 1].
     """
 
     kind: Kind
     source: str
-    heldout: bool
+    part: Part
     samples: Samples
 
 
@@ -64,20 +65,19 @@ _MAKERS = {
 }
 
 
-def generate(
-    kind: Kind, n_clips: int, clip_s: float, seed: int, *, heldout: bool
-) -> Iterator[BackgroundClip]:
+def generate(kind: Kind, n_clips: int, clip_s: float, seed: int, part: Part) -> Iterator[BackgroundClip]:
     """Make clips, the same for the same arguments.
 
     kind: one of KINDS.
     clip_s: length of each, in seconds.
-    heldout: use held-out voices, instruments and ranges only; otherwise none of them.
+    part: whose voices, instruments and ranges are used, and no others.
     Raises: ProgramError if a program that speech or music is made with is missing.
     """
     n_samples = round(clip_s * SAMPLE_RATE_HZ)
-    rngs = [np.random.default_rng([seed, KINDS.index(kind), int(heldout), index]) for index in range(n_clips)]
-    for rng, (source, samples) in zip(rngs, _MAKERS[kind](n_samples, rngs, heldout=heldout), strict=True):
-        yield BackgroundClip(kind, source, heldout, _at_level(samples, kind, rng))
+    place = [seed, KINDS.index(kind), PARTS.index(part)]
+    rngs = [np.random.default_rng([*place, index]) for index in range(n_clips)]
+    for rng, (source, samples) in zip(rngs, _MAKERS[kind](n_samples, rngs, part), strict=True):
+        yield BackgroundClip(kind, source, part, _at_level(samples, kind, rng))
 
 
 def _at_level(samples: Samples, kind: Kind, rng: Generator) -> Samples:
@@ -89,7 +89,7 @@ def _at_level(samples: Samples, kind: Kind, rng: Generator) -> Samples:
 
 
 def write_clips(
-    directory: Path, minutes_per_kind: float, seed: int, *, heldout: bool, clip_s: float = 10.0
+    directory: Path, minutes_per_kind: float, seed: int, part: Part, clip_s: float = 10.0
 ) -> Path:
     """Write clips of every kind as 16-bit WAV.
 
@@ -99,13 +99,13 @@ def write_clips(
     index = directory / "index.csv"
     with index.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["file", "kind", "heldout", "source"])
+        rows.writerow(["file", "kind", "part", "source"])
         for kind in KINDS:
             n_clips = round(minutes_per_kind * 60.0 / clip_s)
-            for number, clip in enumerate(generate(kind, n_clips, clip_s, seed, heldout=heldout)):
+            for number, clip in enumerate(generate(kind, n_clips, clip_s, seed, part)):
                 name = f"{kind}-{number:04d}.wav"
                 soundfile.write(directory / name, clip.samples, SAMPLE_RATE_HZ, subtype="PCM_16")
-                rows.writerow([name, kind, int(heldout), clip.source])
+                rows.writerow([name, kind, part, clip.source])
     return index
 
 
@@ -120,10 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="directory to write to")
     parser.add_argument("--minutes-per-kind", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--heldout", action="store_true", help="what training never hears")
+    parser.add_argument("--part", choices=PARTS, default="train", help="whose voices and instruments")
     settings = parser.parse_args(arguments)
     try:
-        index = write_clips(settings.out, settings.minutes_per_kind, settings.seed, heldout=settings.heldout)
+        index = write_clips(settings.out, settings.minutes_per_kind, settings.seed, settings.part)
     except SoundError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -2,6 +2,7 @@
 
 clips, generated background → corpus → the final encoder → ONNX → bundle
                                      → four cross-validated encoders → thresholds → bundle
+other generated background, the last fold → background.npz ────────────────────┘
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from edge.bundle import Bundle
 from edge.frontend import STARTER, LogMelFrontEnd
 from export.starter import augment
 from export.starter.background_store import background_clips
+from export.starter.calibration import with_calibration
 from export.starter.corpus import Corpus, build_corpus
 from export.starter.cross_validation import (
     WINDOW_LENGTH,
@@ -95,15 +97,15 @@ def build_starter(
 
     data: an ESC-50 folder, see `load_clips`. teacher: `yamnet.tflite`.
     created: RFC 3339 UTC, recorded in the manifest.
-    Raises: DatasetError, TeacherError, BundleError.
+    Raises: DatasetError, TeacherError, BundleError, EncoderError, ProgramError.
     """
     clips = [clip for clip in load_clips(data) if clip.target in settings.targets]
     background = background_clips(
-        work / "background", dict(settings.background_minutes), settings.seed, heldout=False
+        work / "background", dict(settings.background_minutes), settings.seed, "train"
     )
     _claim(work, settings, clips)
     unheard = background_clips(
-        work / "background", dict.fromkeys(N_CENTROIDS, CALIBRATION_MINUTES), settings.seed + 1, heldout=False
+        work / "background", dict.fromkeys(N_CENTROIDS, CALIBRATION_MINUTES), settings.seed + 1, "train"
     )
     materials = fold_materials(clips, settings.folds, np.concatenate(list(background.values())))
     corpus = build_corpus(
@@ -121,8 +123,8 @@ def build_starter(
     golden = front_end(
         augment.coloured_noise(WINDOW_LENGTH, np.random.default_rng(settings.seed)) * np.float32(0.1)
     )
-    return pack(
-        out,
+    packed = pack(
+        work / "packed",
         Trained(
             graphs,
             settings.targets,
@@ -140,6 +142,7 @@ def build_starter(
             created,
         ),
     )
+    return with_calibration(packed, clips, work / "calibration", out, created)
 
 
 def _claim(work: Path, settings: StarterSettings, clips: Sequence[Clip]) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from export.starter.parts import Part
+
 Steps = NDArray[np.int64]
 
 INSTRUMENTS = (
@@ -52,8 +54,16 @@ HELDOUT = frozenset({
     104, 109, 114, 118,
 })  # fmt: skip
 """Two of each family of eight, kept out of training."""
+CALIBRATION = frozenset(sorted(HELDOUT)[::2])
+"""The first of each two; the second is for tests."""
 DRUM_KITS = {0: "standard", 8: "room", 16: "power", 24: "electronic", 32: "jazz"}
 HELDOUT_DRUM_KITS = {25: "TR-808", 40: "brush"}
+_KITS: dict[Part, tuple[int, ...]] = {
+    "train": tuple(DRUM_KITS),
+    "heldout": tuple(HELDOUT_DRUM_KITS),
+    "calibration": (25,),
+    "test": (40,),
+}
 
 _SCALES = (
     (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10),
@@ -98,12 +108,19 @@ def _kit_name(kit: int) -> str:
     return {**DRUM_KITS, **HELDOUT_DRUM_KITS}[kit]
 
 
-def instruments(*, heldout: bool) -> list[int]:
-    """Program numbers of the training or of the held-out part."""
-    return [p for p in range(128) if p not in EXCLUDED and (p in HELDOUT) == heldout]
+def instruments(part: Part) -> list[int]:
+    """Program numbers of a part."""
+    trained = frozenset(range(128)) - EXCLUDED - HELDOUT
+    of_part = {
+        "train": trained,
+        "heldout": HELDOUT,
+        "calibration": CALIBRATION,
+        "test": HELDOUT - CALIBRATION,
+    }
+    return sorted(of_part[part])
 
 
-def compose(leader: int, length_s: float, rng: Generator, *, heldout: bool) -> Piece:
+def compose(leader: int, length_s: float, rng: Generator, part: Part) -> Piece:
     """Draw a piece in which the program `leader` plays the first part."""
     beat_s = 60.0 / float(rng.uniform(60.0, 180.0))
     scale = np.array(_SCALES[int(rng.integers(len(_SCALES)))])
@@ -111,7 +128,7 @@ def compose(leader: int, length_s: float, rng: Generator, *, heldout: bool) -> P
     n_parts = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.3, 0.25, 0.15]))
     roles = [_melody, _chords, _bass, _arpeggio]
     order = rng.permutation(len(roles))[:n_parts]
-    others = rng.choice(instruments(heldout=heldout), n_parts - 1)
+    others = rng.choice(instruments(part), n_parts - 1)
     chords = rng.integers(0, len(scale), int(length_s / (4 * beat_s)) + 1)
     parts = tuple(
         (int(program), tuple(roles[role](scale, key, chords, beat_s, rng)))
@@ -119,7 +136,7 @@ def compose(leader: int, length_s: float, rng: Generator, *, heldout: bool) -> P
     )
     if rng.random() < 0.5:
         return Piece(parts, None, ())
-    kit = int(rng.choice(sorted(HELDOUT_DRUM_KITS if heldout else DRUM_KITS)))
+    kit = int(rng.choice(_KITS[part]))
     return Piece(parts, kit, tuple(_drums(len(chords), beat_s, rng)))
 
 

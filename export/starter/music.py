@@ -12,6 +12,7 @@ from numpy.random import Generator
 from edge.types import Samples
 from export.starter.composition import Piece, compose, instruments
 from export.starter.midi import MidiEvent, write_midi
+from export.starter.parts import Part
 from export.starter.programs import PACKAGES, SAMPLE_RATE_HZ, ProgramError, read_made, run_program
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -22,7 +23,7 @@ _RENDER_RATE_HZ = 32000
 """fluidsynth aliases what the font holds above half of it; folded back, that still lies above 8 kHz."""
 
 
-def music_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> Iterator[tuple[str, Samples]]:
+def music_clips(n_samples: int, rngs: Sequence[Generator], part: Part) -> Iterator[tuple[str, Samples]]:
     """One clip for each generator: its instruments and (n_samples,) float32, of no level in particular.
 
     The clips go round all instruments, each with others drawn at random beside it.
@@ -33,9 +34,9 @@ def music_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> 
         raise ProgramError(f"there is no sound font {SOUND_FONT}: run apt install {PACKAGES}")
     if not rngs:
         return
-    leaders = cycle(rngs[0].permutation(instruments(heldout=heldout)).tolist())
+    leaders = cycle(rngs[0].permutation(instruments(part)).tolist())
     length_s = n_samples / SAMPLE_RATE_HZ + _LEAD_IN_S
-    pieces = (compose(next(leaders), length_s, rng, heldout=heldout) for rng in rngs)
+    pieces = (compose(next(leaders), length_s, rng, part) for rng in rngs)
     # A render loads 140 MB of sound font, so one render plays many pieces.
     while batch := list(islice(pieces, _BATCH)):
         yield from zip((piece.source for piece in batch), _play(batch, length_s, n_samples), strict=True)

@@ -14,12 +14,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edge.types import Samples
+from export.starter.parts import Part
 from export.starter.programs import SAMPLE_RATE_HZ
 
 _WHOLE_BAND_HZ = (20.0, 8000.0)
 
 
-def noise_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> Iterator[tuple[str, Samples]]:
+def noise_clips(n_samples: int, rngs: Sequence[Generator], part: Part) -> Iterator[tuple[str, Samples]]:
     """White, pink, brown, of any slope, band-limited, or slowly wandering in level.
 
     Wandering stays within a few dB and keeps its colour: gusts that whistle would be wind, a label.
@@ -30,46 +31,46 @@ def noise_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> 
         style = str(rng.choice(["white", "pink", "brown", "sloped", "band", "wandering"]))
         exponent = {"white": 0.0, "pink": 1.0, "brown": 2.0}.get(style)
         if exponent is None:
-            exponent = _draw(rng, 0.0, 2.0, heldout=heldout)
+            exponent = _draw(rng, 0.0, 2.0, part)
         band_hz = _WHOLE_BAND_HZ
         if style == "band":
-            low_hz = 50.0 * 2.0 ** _draw(rng, 0.0, 6.0, heldout=heldout)
-            band_hz = (low_hz, min(low_hz * 2.0 ** _draw(rng, 0.5, 3.5, heldout=heldout), 8000.0))
+            low_hz = 50.0 * 2.0 ** _draw(rng, 0.0, 6.0, part)
+            band_hz = (low_hz, min(low_hz * 2.0 ** _draw(rng, 0.5, 3.5, part), 8000.0))
         noise = _shaped_noise(n_samples, exponent, band_hz, rng)
         if style == "wandering":
-            noise = noise * _slow_change(n_samples, _draw(rng, 0.3, 2.0, heldout=heldout), 3.0, rng)
+            noise = noise * _slow_change(n_samples, _draw(rng, 0.3, 2.0, part), 3.0, rng)
         yield f"{style} 1/f^{exponent:.2f} {band_hz[0]:.0f}-{band_hz[1]:.0f} Hz", noise.astype(np.float32)
 
 
-def hum_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> Iterator[tuple[str, Samples]]:
+def hum_clips(n_samples: int, rngs: Sequence[Generator], part: Part) -> Iterator[tuple[str, Samples]]:
     """Mains hum (50 or 60 Hz and harmonics) or a fan (blade tones in broad noise), in faint noise.
 
     Yields: as `noise_clips`.
     """
     for rng in rngs:
         style = str(rng.choice(["50 Hz", "60 Hz", "fan"]))
-        fall = _draw(rng, 0.3, 2.0, heldout=heldout)
+        fall = _draw(rng, 0.3, 2.0, part)
         if style == "fan":
-            base_hz = 40.0 * 2.0 ** _draw(rng, 0.0, 3.0, heldout=heldout)
+            base_hz = 40.0 * 2.0 ** _draw(rng, 0.0, 3.0, part)
             noise_db = float(rng.uniform(-6.0, 12.0))
         else:
             base_hz, noise_db = float(style[:2]), float(rng.uniform(-45.0, -10.0))
         tones = _partials(n_samples, base_hz, fall, int(rng.integers(4, 40)), rng)
         tones *= _slow_change(n_samples, 1.0, float(rng.uniform(0.0, 3.0)), rng)
-        exponent = _draw(rng, 0.5, 2.0, heldout=heldout)
+        exponent = _draw(rng, 0.5, 2.0, part)
         noise = _shaped_noise(n_samples, exponent, _WHOLE_BAND_HZ, rng) * 10.0 ** (noise_db / 20.0)
         name = "fan" if style == "fan" else "mains"
         source = f"{name} {base_hz:.1f} Hz 1/n^{fall:.2f}, noise {noise_db:+.0f} dB"
         yield source, (tones + noise).astype(np.float32)
 
 
-def quiet_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> Iterator[tuple[str, Samples]]:
+def quiet_clips(n_samples: int, rngs: Sequence[Generator], part: Part) -> Iterator[tuple[str, Samples]]:
     """Room tone: noise of any colour, now and then with a trace of hum; its level is what makes it quiet.
 
     Yields: as `noise_clips`.
     """
     for rng in rngs:
-        exponent = _draw(rng, 0.0, 2.2, heldout=heldout)
+        exponent = _draw(rng, 0.0, 2.2, part)
         tone = _shaped_noise(n_samples, exponent, _WHOLE_BAND_HZ, rng)
         source = f"room tone 1/f^{exponent:.2f}"
         if rng.random() < 0.3:
@@ -80,9 +81,15 @@ def quiet_clips(n_samples: int, rngs: Sequence[Generator], *, heldout: bool) -> 
         yield source, tone.astype(np.float32)
 
 
-def _draw(rng: Generator, low: float, high: float, *, heldout: bool) -> float:
-    """Uniform over the range's second and sixth eighth if held out, over the other eighths if not."""
-    eighth = int(rng.choice([1, 5] if heldout else [0, 2, 3, 4, 6, 7]))
+def _draw(rng: Generator, low: float, high: float, part: Part) -> float:
+    """Uniform over the range's second and sixth eighth if held out, over the other eighths if not.
+
+    Of these two, calibration has the outer halves, and tests the inner ones.
+    """
+    if part in ("calibration", "test"):
+        sixteenth = int(rng.choice([2, 11] if part == "calibration" else [3, 10]))
+        return low + (high - low) * (sixteenth + float(rng.random())) / 16.0
+    eighth = int(rng.choice([1, 5] if part == "heldout" else [0, 2, 3, 4, 6, 7]))
     return low + (high - low) * (eighth + float(rng.random())) / 8.0
 
 

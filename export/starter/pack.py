@@ -199,10 +199,11 @@ def _background_label(background: Background) -> LabelEntry:
 
 
 def attribution(clips: Sequence[Clip]) -> bytes:
-    """Table of the clips trained on: file, author, licence, page of the recording."""
+    """Table of clips: file, author, licence, page of the recording, label."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "author", "licence", "source"])
+    writer.writerow(["file", "author", "licence", "source", "labels"])
     for clip in sorted(clips, key=lambda c: c.filename):
-        writer.writerow([clip.filename, clip.author, clip.licence, clip.source])
+        label = VOCABULARY[clip.target].name
+        writer.writerow([clip.filename, clip.author, clip.licence, clip.source, label])
     return text.getvalue().encode()

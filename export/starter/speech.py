@@ -1,7 +1,8 @@
 """Generated speech: one speaker, a dialogue, or the babble of many, by espeak-ng and flite.
 
 Every voice is a language read in a timbre. Held-out sound uses held-out languages in held-out timbres only,
-training neither. Other languages than English read made-up words: what matters here is how speech sounds.
+training neither; its halves share neither. Other languages than English read made-up words: what matters
+here is how speech sounds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.random import Generator
 
 from edge.types import Samples
 from export.starter.augment import colour, reverberate, rms
+from export.starter.parts import Part
 from export.starter.programs import SAMPLE_RATE_HZ, read_made, run_program
 
 LANGUAGES = (
@@ -24,6 +26,8 @@ LANGUAGES = (
 )  # fmt: skip
 """espeak-ng's languages for training; one named twice is drawn twice as often."""
 HELDOUT_LANGUAGES = ("en-gb", "en-gb-x-rp", "da", "hu", "ro", "ca", "id", "lv", "cy")
+CALIBRATION_LANGUAGES = ("en-gb", "da", "ro", "id")
+"""Of the held-out ones, those of the half for calibration; the others are for tests. Likewise below."""
 TIMBRES = (
     "m1", "m2", "m3", "m4", "m6", "m7", "f1", "f2", "f4", "klatt", "klatt2", "klatt4", "Alex", "Andy",
     "Alicia", "Gene", "Hugo", "Denis", "belinda", "benjamin", "caleb", "david", "grandpa", "iven", "john",
@@ -33,8 +37,10 @@ TIMBRES = (
 HELDOUT_TIMBRES = (
     "m5", "m8", "f3", "f5", "klatt3", "linda", "Michael", "michel", "grandma", "ed", "whisperf",
 )  # fmt: skip
+CALIBRATION_TIMBRES = ("m5", "f3", "klatt3", "linda", "michel", "whisperf")
 FLITE_VOICES = ("kal16", "awb", "slt")
 HELDOUT_FLITE_VOICES = ("rms",)
+"""There is but one, which goes to calibration: the half for tests is espeak-ng's alone."""
 
 _ENGLISH_WORDS = """
 the a this that my your our some and but so then when if because please maybe today tomorrow never always
@@ -74,17 +80,29 @@ class Voice:
         return f"espeak-ng {self.language}+{self.timbre}"
 
 
-def voices(*, heldout: bool) -> list[Voice]:
-    """Every voice of the training or of the held-out part."""
-    languages, timbres = (HELDOUT_LANGUAGES, HELDOUT_TIMBRES) if heldout else (LANGUAGES, TIMBRES)
-    flite_voices = HELDOUT_FLITE_VOICES if heldout else FLITE_VOICES
+def voices(part: Part) -> list[Voice]:
+    """Every voice of a part."""
+    languages, timbres, flite_voices = _names(part)
     spoken = [Voice("espeak-ng", language, timbre) for language in languages for timbre in timbres]
     return spoken + [Voice("flite", "en-us", timbre) for timbre in flite_voices]
 
 
-def speech_clips(
-    n_samples: int, rngs: Sequence[Generator], *, heldout: bool
-) -> Iterator[tuple[str, Samples]]:
+def _names(part: Part) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Languages, timbres and flite's voices."""
+    if part == "train":
+        return LANGUAGES, TIMBRES, FLITE_VOICES
+    if part == "heldout":
+        return HELDOUT_LANGUAGES, HELDOUT_TIMBRES, HELDOUT_FLITE_VOICES
+    if part == "calibration":
+        return CALIBRATION_LANGUAGES, CALIBRATION_TIMBRES, HELDOUT_FLITE_VOICES
+    return (
+        [language for language in HELDOUT_LANGUAGES if language not in CALIBRATION_LANGUAGES],
+        [timbre for timbre in HELDOUT_TIMBRES if timbre not in CALIBRATION_TIMBRES],
+        (),
+    )
+
+
+def speech_clips(n_samples: int, rngs: Sequence[Generator], part: Part) -> Iterator[tuple[str, Samples]]:
     """One clip for each generator: its voices' names and (n_samples,) float32, of no level in particular.
 
     Raises: ProgramError if espeak-ng or flite is missing.
@@ -93,7 +111,7 @@ def speech_clips(
         for rng in rngs:
             kind = rng.choice(["one", "dialogue", "babble"], p=[0.45, 0.2, 0.35])
             n_speakers = {"one": 1, "dialogue": 2, "babble": int(rng.integers(3, 9))}[kind]
-            cast = [_draw_voice(rng, heldout=heldout) for _ in range(n_speakers)]
+            cast = [_draw_voice(rng, part) for _ in range(n_speakers)]
             parts = [_speak(voice, n_samples, Path(directory) / "speech.wav", rng) for voice in cast]
             if kind == "dialogue":
                 parts = _take_turns(parts, rng)
@@ -101,10 +119,10 @@ def speech_clips(
             yield f"{kind}: {', '.join(voice.name for voice in cast)}", _place(scene.astype(np.float32), rng)
 
 
-def _draw_voice(rng: Generator, *, heldout: bool) -> Voice:
+def _draw_voice(rng: Generator, part: Part) -> Voice:
     # flite joins recorded or trained human speech where espeak-ng is all formants: worth a quarter of all.
-    program = "flite" if rng.random() < 0.25 else "espeak-ng"
-    choice = [voice for voice in voices(heldout=heldout) if voice.program == program]
+    program = "flite" if rng.random() < 0.25 and part != "test" else "espeak-ng"
+    choice = [voice for voice in voices(part) if voice.program == program]
     return choice[int(rng.integers(len(choice)))]
 
 

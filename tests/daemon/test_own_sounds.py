@@ -94,6 +94,10 @@ def test_an_enrolled_sound_is_told_and_a_forgotten_one_is_unknown(
     )
     assert again.returncode == 2
     assert "is enrolled already: give --replace" in the_error(again.stderr)
+    assert (
+        b"your own:\nour doorbell"
+        in edge_listen("labels", "--bundle", str(bundle), environment=environment).stdout
+    )
     gone = edge_listen("forget", "our doorbell", "--bundle", str(bundle), environment=environment)
     assert gone.returncode == 0, gone.stderr
     after = edge_listen(

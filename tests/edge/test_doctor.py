@@ -35,6 +35,8 @@ from edge.output_settings import (
     MqttSettings,
     WebhookSettings,
 )
+from edge.overlay import EnrolledSound
+from edge.overlay_store import OverlayStore
 from edge.sources.microphone_choice import Microphone
 from edge.status import OutputStatus, Status
 from edge.types import AudioBlock
@@ -574,3 +576,27 @@ def test_a_silent_microphone_is_heard_to_be_silent(tmp_path: Path) -> None:
     assert found["microphone"].startswith("ok    microphone  default (the default of ")
     assert found["listening"].startswith("warn  listening   not usable, digital silence -> is it muted")
     assert run.stderr == b""
+
+
+def test_own_sounds_are_labels_and_a_damaged_overlay_is_told_of(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    subject = with_bundle(bundle, labels=("our doorbell", "siren"))
+    assert only(examined("labels", "bundles:labels", subject)).verdict == "fail"
+    loaded = load_bundle(bundle)
+    sha256 = loaded.arrays["fp32"].encoder_sha256
+    vectors = loaded.arrays["fp32"].vectors[:1]
+    sound = EnrolledSound(
+        "our doorbell", vectors, ("ring1.wav",), ("ring1.wav",), 0.5, "2026-01-01T00:00:00Z"
+    )
+    store = OverlayStore(tmp_path / "overlay")
+    store.change(sha256, lambda before: replace(before, sounds=(sound,), false_alarms={"siren": 0.5}))
+    assert only(examined("labels", "bundles:labels", subject)).verdict == "ok"
+    found = only(examined("overlay", "bundles:overlay", subject))
+    assert (found.verdict, found.text) == ("ok", '"our doorbell", siren at 0.5/h')
+    (state,) = (tmp_path / "overlay").glob("*/*.overlay")
+    state.write_bytes(state.read_bytes()[:-9])
+    found = only(examined("overlay", "bundles:overlay", subject))
+    assert found.verdict == "fail"
+    assert "rollback" in found.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,16 @@ for needed in ("torch", "onnx", "tqdm"):
     pytest.importorskip(needed, reason=f"needs {needed}, from the extra `export`")
 
 import torch  # noqa: E402 - after the skip
+from synthetic_bundle import (  # noqa: E402
+    synthetic_labels,
+    synthetic_manifest,
+    write_synthetic_bundle,
+)
 
 from edge.config import ListenConfig  # noqa: E402
 from edge.pipeline import prepare  # noqa: E402
 from export.starter.build import StarterSettings, _claim  # noqa: E402
+from export.starter.calibration import final_fold_members  # noqa: E402
 from export.starter.data import Clip, DatasetError  # noqa: E402
 from export.starter.graph import export_graphs  # noqa: E402
 from export.starter.model import EMBEDDING_DIM, WINDOW_FRAMES, StarterEncoder  # noqa: E402
@@ -49,8 +56,31 @@ def test_what_is_packed_loads_and_listens(tmp_path: Path) -> None:
     assert pipeline.rules["dog bark"].on_threshold == 0.5
     golden = pipeline.bundle.golden(pipeline.entry)
     assert pipeline.encoder.encode(golden.log_mel) @ golden.embedding == pytest.approx(1.0, abs=1e-4)
-    assert b'1-1-A-0.wav,"A, ""B""",CC-BY,' in (tmp_path / "bundle" / "attribution.csv").read_bytes()
+    listed = (tmp_path / "bundle" / "attribution.csv").read_text("utf-8").splitlines()
+    assert listed == [
+        "file,author,licence,source,labels",
+        '1-1-A-0.wav,"A, ""B""",CC-BY,http://freesound.org/1/,dog bark',
+    ]
     assert sum(entry.size_bytes for entry in pipeline.bundle.manifest.files.values()) < 8e6
+
+
+def test_the_last_folds_free_clips_of_known_labels_are_the_members(tmp_path: Path) -> None:
+    audio = tmp_path / "a.wav"
+    audio.write_bytes(b"sound")
+    clips = [
+        Clip(f"{fold}-1-A-{target}.wav", audio, fold, target, "", licence, "A", "http://freesound.org/1/")
+        for fold, target, licence in [
+            (4, 2, "CC0"), (4, 2, "CC-BY-NC"), (1, 2, "CC0"), (4, 1, "CC-BY"), (4, 0, "CC-BY"),
+        ]
+    ]  # fmt: skip
+    labels = [label for label in synthetic_labels() if label.kind == "label"]
+    names = ["pig", "dog bark", "siren"]
+    manifest = replace(
+        synthetic_manifest(), labels=tuple(replace(la, name=n) for la, n in zip(labels, names, strict=True))
+    )
+    bundle = replace(write_synthetic_bundle(tmp_path / "bundle"), manifest=manifest)
+    members = final_fold_members(bundle, clips)
+    assert [place for place, _ in members] == [0, 1]
 
 
 def test_centroids_are_the_middles_of_clouds() -> None:

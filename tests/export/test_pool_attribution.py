@@ -63,15 +63,15 @@ def fsd50k(tmp_path: Path) -> Path:
 
 
 def test_esc50_tells_author_licence_and_source_of_each_clip(esc50: Path) -> None:
-    assert credit(esc50, "audio/1-100032-A-0.wav") == (
+    assert credit(esc50, "audio/1-100032-A-0.wav")[:4] == (
         "audio/1-100032-A-0.wav", "nfrae", "CC0", "http://www.freesound.org/people/nfrae/sounds/100032/",
     )  # fmt: skip
     unlisted = credit(esc50, "audio/1-17295-B-29.wav")
-    assert unlisted[1:] == ("unknown", "unknown", "https://freesound.org/s/17295/")
+    assert unlisted[1:4] == ("unknown", "unknown", "https://freesound.org/s/17295/")
 
 
 def test_urbansound8k_tells_authors(urbansound8k: Path) -> None:
-    assert credit(urbansound8k, "audio/fold1/17124-2-0-3.wav") == (
+    assert credit(urbansound8k, "audio/fold1/17124-2-0-3.wav")[:4] == (
         "audio/fold1/17124-2-0-3.wav", "cognito perceptu", "CC-BY-NC (UrbanSound8K)",
         "https://freesound.org/s/17124/",
     )  # fmt: skip
@@ -79,7 +79,7 @@ def test_urbansound8k_tells_authors(urbansound8k: Path) -> None:
 
 
 def test_fsd50k_tells_author_and_licence_of_both_parts(fsd50k: Path) -> None:
-    rows = credits_of(find_recordings(fsd50k))
+    rows = [row[:4] for row in credits_of(find_recordings(fsd50k))]
     assert rows == [
         ("FSD50K.dev_audio/64760.wav", "maker of dev", "http://cc/dev/", "https://freesound.org/s/64760/"),
         ("FSD50K.eval_audio/37199.wav", "maker of eval", "http://cc/eval/", "https://freesound.org/s/37199/"),
@@ -94,7 +94,7 @@ def test_a_pool_may_hold_several_data_sets_and_recordings_of_ones_own(tmp_path: 
     assert rows["ESC-50-master/audio/1-100032-A-0.wav"].licence == "CC0"
     assert rows["UrbanSound8K/audio/fold5/100032-3-0-0.wav"].author == "nfrae"
     assert rows["FSD50K/FSD50K.dev_audio/64760.wav"].author == "maker of dev"
-    assert rows["own/1-100032-A-0.wav"][1:] == ("unknown", "unknown", "unknown")
+    assert rows["own/1-100032-A-0.wav"][1:4] == ("unknown", "unknown", "unknown")
 
 
 def test_the_audio_folder_of_a_data_set_alone_is_recognised(urbansound8k: Path, fsd50k: Path) -> None:
@@ -109,13 +109,13 @@ def test_a_table_that_cannot_be_read_makes_authors_unknown_with_a_warning(
     write(fsd50k / "FSD50K.metadata" / "dev_clips_info_FSD50K.json", damage)
     with caplog.at_level(logging.WARNING):
         row = credit(fsd50k, "FSD50K.dev_audio/64760.wav")
-    assert row[1:] == ("unknown", "unknown", "https://freesound.org/s/64760/")
+    assert row[1:4] == ("unknown", "unknown", "https://freesound.org/s/64760/")
     assert caplog.text.count("noted as unknown") == 1
 
 
 def test_a_missing_licence_file_is_no_reason_to_fail(esc50: Path) -> None:
     (esc50 / "LICENSE").unlink()
-    assert credit(esc50, "audio/1-100032-A-0.wav")[1:] == (
+    assert credit(esc50, "audio/1-100032-A-0.wav")[1:4] == (
         "unknown", "unknown", "https://freesound.org/s/100032/",
     )  # fmt: skip
 
@@ -127,4 +127,4 @@ def test_every_clip_of_the_folder_here_is_attributed(shared_data: Path) -> None:
     assert len(rows) == 2000
     for row in rows:
         clip = clips[row.file]
-        assert row[1:] == (clip["author"], clip["licence"], clip["source"])
+        assert row[1:4] == (clip["author"], clip["licence"], clip["source"])
