@@ -13,21 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.background import Background
+from edge.clear_scores import clear_scores
 from edge.errors import ConfigError
 from edge.overlay import SiteBackground
 from edge.recognizer import WindowReport
-from edge.scoring import PrototypeSet, scores
 from edge.site_prototypes import site_prototypes
-from edge.trigger import TriggerRule
+from edge.trigger_rule import TriggerRule
+
+__all__ = ["HeardSite", "SiteListener", "clear_scores", "learn"]
 
 STRETCH_WINDOWS = 50
 N_STRETCHES = 159
 """With the stretch not full yet, at most 8,000 windows: 8 MB where an embedding has 512 numbers."""
 LEAST_S = 60.0
-CLEARLY_ABOVE = 0.15
-"""How far above its threshold a label's own sounds usually score, where there are none to measure."""
-FEWEST_RECORDINGS = 4
 NEARLY = 0.1
 """Windows this close below a threshold get prototypes of their own: it is they that become false alarms."""
 MOST_NEARLY, MOST_OTHER = 12, 4
@@ -195,34 +193,6 @@ def learn(heard: HeardSite, created: str) -> SiteBackground:
         if which.any()
     ]
     return SiteBackground(np.concatenate(parts), created, usable_s, heard.level_dbfs)
-
-
-def clear_scores(
-    prototypes: PrototypeSet, background: Background | None, rules: Mapping[str, TriggerRule]
-) -> dict[str, float]:
-    """For each label listened for, the score that three of four recordings of its sound reach.
-
-    Without recordings in the bundle, CLEARLY_ABOVE the threshold; in no case below the threshold.
-    """
-    found = {}
-    for label, rule in rules.items():
-        place = prototypes.names.index(label)
-        reached = _reached(prototypes, background, place)
-        usual = np.quantile(reached, 0.25) if len(reached) >= FEWEST_RECORDINGS else None
-        found[label] = (
-            rule.on_threshold + CLEARLY_ABOVE if usual is None else max(float(usual), rule.on_threshold)
-        )
-    return found
-
-
-def _reached(prototypes: PrototypeSet, background: Background | None, place: int) -> NDArray[np.float32]:
-    """(n_recordings,) the best score of each of a label's recordings."""
-    if background is None or not np.any(background.members.label == place):
-        return np.zeros(0, np.float32)
-    of_label = background.members.label == place
-    own = scores(background.members.embeddings[of_label], prototypes)[:, place]
-    firsts = np.unique(background.members.recording[of_label], return_index=True)[1]
-    return np.asarray(np.maximum.reduceat(own, firsts), np.float32)
 
 
 def _median(levels: Counter[int]) -> float:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.background import Background
+from edge.clear_scores import clear_scores
 from edge.errors import ConfigError
 from edge.overlay import SiteBackground
 from edge.scoring import PrototypeSet
-from edge.site_background import HeardSite, clear_scores
+from edge.site_background import HeardSite
 from edge.site_cost import LabelMembers, label_members, left_within_cost
 from edge.site_events import events_by_label
 from edge.site_prototypes import away_from_labels, with_site

@@ -38,8 +38,8 @@ class UnknownSettings:
             whose threshold is higher. Backgrounds' cosines are higher than labels': sounds of no kind that
             the built-in bundle knows reach 0.3 to 0.9 with them, generated speech, music, noise and hum that
             it never heard mostly more than 0.8.
-        confirm_s: as `edge.trigger_rule.TriggerRule`'s, like the next three. Windows that hold but the edge of
-            a sound are strange even if it is known, so it takes more of them than of a label's.
+        confirm_s: as `edge.trigger_rule.TriggerRule`'s, like the next three. Windows that hold but the edge
+            of a sound are strange even if it is known, so it takes more of them than of a label's.
         within_s: likewise.
         release_s: likewise.
         cooldown_s: likewise.
