@@ -43,7 +43,15 @@ def calibrate(arguments: Mapping[str, object], place: StatePlace) -> Answer:
     for name, rule in now.rules.items():
         index = now.prototypes.names.index(name)
         rows.append(
-            expectation(index, rule, now.prototypes, background, rates[name], bare.rules[name].on_threshold)
+            expectation(
+                index,
+                rule,
+                now.prototypes,
+                background,
+                rates[name],
+                bare.rules[name].on_threshold,
+                place.pipeline.bundle.manifest.rules,
+            )
         )
     if arguments.get("keep"):
         place.change(lambda before: replace(before, false_alarms={**before.false_alarms, **rates}))

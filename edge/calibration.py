@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge.alarm_levels import alarm_levels, own_and_best_rival, windows_needed
 from edge.background import Background
 from edge.false_alarms import N_ANCHOR, FalseAlarms, Rate, false_alarms_of
+from edge.manifest import RuleDefaults
 from edge.scoring import PrototypeSet
 from edge.trigger import TriggerRule
 
@@ -58,6 +59,7 @@ def expectation(
     background: Background,
     asked_per_h: float | None,
     own_threshold: float,
+    defaults: RuleDefaults | None = None,
 ) -> Expectation:
     """Choose a label's threshold and say what to expect of it.
 
@@ -68,24 +70,35 @@ def expectation(
         background: with members, by which the sounds found are judged.
         asked_per_h: false alarms an hour, above 0; None leaves the threshold as it is.
         own_threshold: the bundle's for this label, a cosine.
+        defaults: the bundle's rules, which the background was cut into moments for. A rule that adds support
+            up over a longer time is counted by their confirmation, which it is stricter than.
     """
-    counted = false_alarms_of(place, prototypes, rule, background)
+    looser = rule if defaults is None else _countable(rule, defaults)
+    counted = false_alarms_of(place, prototypes, looser, background)
     threshold, note = rule.on_threshold, None
     if asked_per_h is not None:
         threshold, note = _chosen(counted, asked_per_h, own_threshold)
-    levels = _member_levels(place, prototypes, rule, background)
+    levels = _member_levels(place, prototypes, looser, background)
     return Expectation(
         label=prototypes.names[place],
         threshold=threshold,
         asked_per_h=asked_per_h,
         false_alarms=counted.rate(threshold),
-        is_upper_bound=counted.is_upper_bound,
+        is_upper_bound=counted.is_upper_bound or looser is not rule,
         n_found=_n_found(levels, threshold),
         n_members=len(levels),
         before_threshold=rule.on_threshold,
         n_found_before=_n_found(levels, rule.on_threshold),
         false_alarms_before=counted.rate(rule.on_threshold),
         note=note,
+    )
+
+
+def _countable(rule: TriggerRule, defaults: RuleDefaults) -> TriggerRule:
+    if rule.within_s <= defaults.within_s:
+        return rule
+    return replace(
+        rule, confirm_s=min(rule.confirm_s, defaults.confirm_s), within_s=defaults.within_s, min_s=0.0
     )
 
 

@@ -75,7 +75,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def _notes(e: Expectation) -> list[str]:
     notes = [] if e.note is None else [e.note]
     if e.is_upper_bound:
-        notes.append("at most so many: not all windows that its rule needs are kept of the background")
+        notes.append("at most so many, finds likewise: its rule asks for more than could be counted")
     if e.n_found is None:
         notes.append("what it finds isn't known: no recordings of it, or none as long as its rule needs")
     return notes

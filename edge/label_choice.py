@@ -118,9 +118,12 @@ def _thresholds_by_rate(
                 f"false_alarms of {quoted(name)}: {bundle.directory} has no background to count false alarms "
                 "in: give a threshold, or add a background with edge-export background"
             )
-        rule = trigger_rule(rules, own[name], bundle.manifest.rules, settings.window_s, settings.hop_s)
-        place = prototypes.names.index(name)
-        found[name] = expectation(place, rule, prototypes, bundle.background, per_h, own[name]).threshold
+        defaults = bundle.manifest.rules
+        rule = trigger_rule(rules, own[name], defaults, settings.window_s, settings.hop_s)
+        expected = expectation(
+            prototypes.names.index(name), rule, prototypes, bundle.background, per_h, own[name], defaults
+        )
+        found[name] = expected.threshold
     return found
 
 

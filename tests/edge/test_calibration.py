@@ -13,6 +13,7 @@ from edge.bundle import Bundle
 from edge.calibration import CEILING, FLOOR_BELOW_BUNDLE, Expectation, expectation, pooled_recall
 from edge.calibration_table import calibration_lines, expectation_json
 from edge.false_alarms import Rate
+from edge.manifest import RuleDefaults
 from edge.scoring import PrototypeSet
 from edge.trigger import TriggerRule
 
@@ -194,7 +195,7 @@ def test_the_table_says_what_a_person_will_live_with(background):
         "siren              .710  0.4 (0.1 to 1.1)      5 of 10    .560      6.2  10 of 10",
         "our doorbell       .710  under 0.1 (0 to 0.2)        -    same",
         "siren: already rarer than asked",
-        "our doorbell: at most so many: not all windows that its rule needs are kept of the background",
+        "our doorbell: at most so many, finds likewise: its rule asks for more than could be counted",
         "our doorbell: what it finds isn't known: no recordings of it, or none as long as its rule needs",
         "all labels together: finds 14 of 20 (before: 20 of 20)",
         "counted in 1 h of background (90 % interval), found among recordings of tones; a home may sound",
@@ -231,3 +232,17 @@ def test_an_expectation_is_plain_json_by_its_attributes():
     assert plain["label"] == "dog bark"
     assert plain["false_alarms"] == {"per_h": 0.43, "low": 0.17, "high": 1.02}
     assert plain["note"] is None
+
+
+def test_a_rule_that_adds_up_a_longer_time_is_counted_by_the_bundles_confirmation(prototypes, background):
+    dogs = with_dogs(background, prototypes, 10.0)
+    defaults = RuleDefaults(
+        margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5, rivals="background"
+    )
+    beeping = replace(RULE, confirm_s=4.32, within_s=23.04)
+    counted = expectation(DOG, beeping, prototypes, dogs, 1.0, 0.8, defaults)
+    plain = expectation(DOG, RULE, prototypes, dogs, 1.0, 0.8, defaults)
+    assert counted.threshold == plain.threshold
+    assert counted.false_alarms == plain.false_alarms
+    assert counted.is_upper_bound
+    assert not plain.is_upper_bound
