@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from edge.calibration import expectation
+from edge.calibration import countable, expectation
 from edge.calibration_table import calibration_lines, expectation_json
 from edge.errors import BundleError, ConfigError
-from edge.labels import fold, resolve_labels
+from edge.labels import find_label
+from edge.manifest import LabelEntry
 from edge.overlay import Overlay
+from edge.pipeline import Pipeline
 from edge.requests import Answer
-from edge.state_place import StatePlace, number_of, texts_of
+from edge.state_place import StatePlace, rate_of, texts_of
 
 DEFAULT_PER_H = 0.5
 
@@ -20,14 +22,23 @@ def calibrate(arguments: Mapping[str, object], place: StatePlace) -> Answer:
     """Find each label's threshold, and keep the rates that were asked for.
 
     arguments: labels, names (none: those listened for); per_h, false alarms an hour for all; rates, the same
-        for single labels; keep: switch, without it nothing is kept; reset: switch, forgets the rates kept.
+        for single labels; reset: switch, forgets the rates kept instead.
     Raises: ConfigError, LabelError, BundleError; then nothing has changed.
     """
+    return _calibrated(arguments, place, keeps=True)
+
+
+def expect(arguments: Mapping[str, object], place: StatePlace) -> Answer:
+    """The same without keeping anything."""
+    return _calibrated(arguments, place, keeps=False)
+
+
+def _calibrated(arguments: Mapping[str, object], place: StatePlace, *, keeps: bool) -> Answer:
     words = texts_of(arguments, "labels") or tuple(place.pipeline.rules)
     if not words:
         raise ConfigError('say which labels, such as: edge-listen calibrate --labels "dog bark,siren"')
     config = place.config_for(words)
-    if arguments.get("reset"):
+    if keeps and arguments.get("reset"):
         return _reset(place, place.pipeline.listening_for(config).rules)
     background = place.pipeline.bundle.background
     if background is None:
@@ -38,10 +49,11 @@ def calibrate(arguments: Mapping[str, object], place: StatePlace) -> Answer:
     plain = replace(config, label_rules={}, rules=replace(config.rules, threshold=None, false_alarms=None))
     bare = place.pipeline.listening_for(plain, replace(place.overlay(), false_alarms={}))
     now = place.pipeline.listening_for(config)
-    rates = _rates(arguments, place, tuple(now.rules))
-    rows = []
+    rates = _rates(arguments, place, now)
+    manifest, rows = place.pipeline.bundle.manifest, []
     for name, rule in now.rules.items():
         index = now.prototypes.names.index(name)
+        counted = countable(rule, manifest.rules, place.pipeline.settings.hop_s, background.hop_s)
         rows.append(
             expectation(
                 index,
@@ -50,20 +62,16 @@ def calibrate(arguments: Mapping[str, object], place: StatePlace) -> Answer:
                 background,
                 rates[name],
                 bare.rules[name].on_threshold,
-                place.pipeline.bundle.manifest.rules,
+                counted,
             )
         )
-    if arguments.get("keep"):
+    if keeps:
         place.change(lambda before: replace(before, false_alarms={**before.false_alarms, **rates}))
-    fixed = [
-        words
-        for words, rules in place.config.label_rules.items()
-        if fold(words) in rates and (rules.threshold is not None or rules.false_alarms is not None)
-    ]
+    after = place.pipeline.listening_for(config).rules if keeps else {}
     return {
         "rows": [expectation_json(row) for row in rows],
         "lines": calibration_lines(rows, background),
-        "fixed": fixed,
+        "fixed": [r.label for r in rows if keeps and abs(after[r.label].on_threshold - r.threshold) > 0.0005],
     }
 
 
@@ -78,18 +86,25 @@ def _reset(place: StatePlace, labels: Mapping[str, object]) -> Answer:
     return {"rows": [], "lines": [], "fixed": [], "reset": list(labels)}
 
 
-def _rates(arguments: Mapping[str, object], place: StatePlace, names: tuple[str, ...]) -> dict[str, float]:
+def _rates(arguments: Mapping[str, object], place: StatePlace, now: Pipeline) -> dict[str, float]:
     """Label → false alarms an hour: asked for it alone, else configured for it alone, else asked for all."""
-    per_h = number_of(arguments, "per_h")
+    per_h = rate_of(arguments, "per_h")
     common = per_h if per_h is not None else place.config.rules.false_alarms
     asked = arguments.get("rates", {})
     if not isinstance(asked, dict):
         raise ConfigError("rates must be an object of numbers")
-    known = place.pipeline.known_labels
-    single: dict[str, float | None] = {
-        resolve_labels([words], known)[0]: rules.false_alarms
-        for words, rules in place.config.label_rules.items()
-        if rules.false_alarms is not None
-    }
-    single |= {resolve_labels([words], known)[0]: number_of(asked, words) for words in asked}
-    return {name: single.get(name) or common or DEFAULT_PER_H for name in names}
+    known = now.known_labels
+    single: dict[str, float | None] = {}
+    for words, rules in place.config.label_rules.items():
+        single |= {
+            name: rules.false_alarms for name in _named(words, known) if rules.false_alarms is not None
+        }
+    for words in asked:
+        single |= dict.fromkeys(_named(words, known), rate_of(asked, words))
+    return {name: single.get(name) or common or DEFAULT_PER_H for name in now.rules}
+
+
+def _named(words: str, known: Sequence[LabelEntry]) -> list[str]:
+    """The label that words name, if it is one of these."""
+    found = find_label(words, known)
+    return [] if found is None else [found.name]

@@ -59,7 +59,7 @@ def expectation(
     background: Background,
     asked_per_h: float | None,
     own_threshold: float,
-    defaults: RuleDefaults | None = None,
+    counted_rule: TriggerRule | None = None,
 ) -> Expectation:
     """Choose a label's threshold and say what to expect of it.
 
@@ -70,10 +70,9 @@ def expectation(
         background: with members, by which the sounds found are judged.
         asked_per_h: false alarms an hour, above 0; None leaves the threshold as it is.
         own_threshold: the bundle's for this label, a cosine.
-        defaults: the bundle's rules, which the background was cut into moments for. A rule that adds support
-            up over a longer time is counted by their confirmation, which it is stricter than.
+        counted_rule: what is counted in its place, see `countable`; None for the rule itself.
     """
-    looser = rule if defaults is None else _countable(rule, defaults)
+    looser = rule if counted_rule is None else counted_rule
     counted = false_alarms_of(place, prototypes, looser, background)
     threshold, note = rule.on_threshold, None
     if asked_per_h is not None:
@@ -84,7 +83,7 @@ def expectation(
         threshold=threshold,
         asked_per_h=asked_per_h,
         false_alarms=counted.rate(threshold),
-        is_upper_bound=counted.is_upper_bound or looser is not rule,
+        is_upper_bound=counted.is_upper_bound or looser != rule,
         n_found=_n_found(levels, threshold),
         n_members=len(levels),
         before_threshold=rule.on_threshold,
@@ -94,12 +93,22 @@ def expectation(
     )
 
 
-def _countable(rule: TriggerRule, defaults: RuleDefaults) -> TriggerRule:
-    if rule.within_s <= defaults.within_s:
-        return rule
-    return replace(
-        rule, confirm_s=min(rule.confirm_s, defaults.confirm_s), within_s=defaults.within_s, min_s=0.0
-    )
+def countable(rule: TriggerRule, defaults: RuleDefaults, hop_s: float, counted_hop_s: float) -> TriggerRule:
+    """A rule as a bundle's background can count it: the rule itself, or one that it is stricter than.
+
+    Args:
+        rule: the label's.
+        defaults: the bundle's, which its background was cut into moments for. A rule that adds support up over
+            a longer time is counted by their confirmation.
+        hop_s: seconds between the windows of the stream; at a longer hop fewer windows confirm.
+        counted_hop_s: seconds between those of the background.
+    """
+    if rule.within_s > defaults.within_s:
+        confirm_s = min(rule.confirm_s, defaults.confirm_s)
+        rule = replace(rule, confirm_s=confirm_s, within_s=defaults.within_s, min_s=0.0)
+    if hop_s > counted_hop_s:
+        rule = replace(rule, confirm_s=min(rule.confirm_s, windows_needed(rule, hop_s) * counted_hop_s))
+    return rule
 
 
 def _chosen(counted: FalseAlarms, asked_per_h: float, own_threshold: float) -> tuple[float, str | None]:

@@ -122,11 +122,13 @@ class Caretaker:
         self._took_block = False
         self._watched: Watched | None = None
         self._live: LiveRequests | None = None
+        self._sentences: tuple[str, ...] = ()
 
     def watch(self, watched: Watched) -> None:
         """Begin."""
         self._watched = watched
         self._live = LiveRequests(watched.reloader.ask)
+        self._sentences = watched.pipeline.sentences
         if watched.manager is not None:
             watched.manager.ready()
 
@@ -276,16 +278,25 @@ class Caretaker:
 
     def _apply(self, change: Change, watched: Watched) -> list[SoundEvent]:
         pipeline = change.pipeline
-        events = watched.recognizer.listen_for(pipeline.prototypes, pipeline.rules, pipeline.thresholds)
+        site = pipeline.overlay.site
+        events = watched.recognizer.listen_for(
+            pipeline.prototypes,
+            pipeline.rules,
+            pipeline.thresholds,
+            None if site is None else site.level_dbfs,
+        )
         self._keeper.listen_for(pipeline.prototypes, tuple(pipeline.rules))
         watched.outputs.change(change.outputs)
         watched.on_labels(pipeline)
         if self._live is not None:
-            self._live.changed_labels()
+            self._live.changed(pipeline)
         self._tell_s = 0.0  # so that outputs know of the labels before the first event of one
-        logger.info("listening for %s from now on", ", ".join(pipeline.rules))
+        if pipeline.sentences != self._sentences:
+            logger.info("listening for %s from now on", ", ".join(pipeline.rules))
         for sentence in pipeline.sentences:
-            logger.info("%s", sentence)
+            if sentence not in self._sentences:
+                logger.info("%s", sentence)
+        self._sentences = pipeline.sentences
         if change.at_restart:
             logger.warning("used from the next start on: %s", ", ".join(change.at_restart))
         answer = {"labels": list(pipeline.rules), "at_restart": list(change.at_restart)}

@@ -32,6 +32,14 @@ class BlockRecognizer(Protocol):
         ...
 
 
+class Stoppable(Protocol):
+    """What can be ended from a signal handler."""
+
+    def stop(self) -> None:
+        """End soon."""
+        ...
+
+
 class Caretaker(Protocol):
     """Looks after a program that runs for months; the loop gives it a turn between two blocks."""
 
@@ -87,7 +95,7 @@ def listen(
 
 
 @contextmanager
-def stopped_by_signals(source: AudioSource) -> Iterator[None]:
+def stopped_by_signals(source: Stoppable) -> Iterator[None]:
     """Within it, Ctrl-C or SIGTERM ends the source's blocks; a second one acts as it did before.
 
     Only in the main thread, where Python lets signals be handled.

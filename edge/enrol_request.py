@@ -14,15 +14,15 @@ import numpy as np
 from edge.custom_labels import checked_label
 from edge.encoder import load_encoder
 from edge.enrolment import Clip, Enrolment, Ground, enrol
-from edge.errors import ConfigError, LabelError
+from edge.errors import ConfigError, LabelError, one_line
 from edge.frontend import LogMelFrontEnd, fit_window
 from edge.labels import find_label, fold, quoted
 from edge.overlay import Overlay
-from edge.overlay_labels import own_entries
+from edge.overlay_labels import RESERVED, own_entries
 from edge.requests import Answer
 from edge.resampling import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, StreamingResampler
 from edge.rule_presets import trigger_rule
-from edge.state_place import StatePlace, number_of, text_of
+from edge.state_place import StatePlace, rate_of, text_of
 from edge.times import rfc3339
 from edge.types import Embedding, Samples
 
@@ -44,7 +44,7 @@ def enrol_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:
     """
     said = checked_label(text_of(arguments, "name"))
     name = fold(said)
-    pipeline, per_h = place.pipeline, number_of(arguments, "per_h")
+    pipeline, per_h = place.pipeline, rate_of(arguments, "per_h")
     replaces = bool(arguments.get("replace"))
     _check_name(said, place, replaces=replaces)
     before = place.overlay()
@@ -62,10 +62,22 @@ def enrol_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:
         if not replaces and any(sound.name == name for sound in current.sounds):
             raise _taken(name)
         kept = tuple(sound for sound in current.sounds if sound.name != name)
-        return replace(current, sounds=(*kept, enrolment.sound))
+        # What the sound of that name was calibrated for says nothing of this one.
+        rates = {label: rate for label, rate in current.false_alarms.items() if label != name}
+        return replace(current, sounds=(*kept, enrolment.sound), false_alarms=rates)
 
     place.change(add)
-    return _told(enrolment)
+    in_force = pipeline.listening_for(place.config_for([name])).rules[name].on_threshold
+    return {**_told(enrolment), "in_force": in_force}
+
+
+def check_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:
+    """Whether a sound may be enrolled under a name, before it is recorded.
+
+    arguments: name; replace: switch. Raises: ConfigError, LabelError.
+    """
+    _check_name(checked_label(text_of(arguments, "name")), place, replaces=bool(arguments.get("replace")))
+    return {}
 
 
 def forget_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:
@@ -102,6 +114,8 @@ def _check_name(said: str, place: StatePlace, *, replaces: bool) -> None:
             f"such as {quoted('our ' + found.name)}"
         )
     name = fold(said)
+    if name in RESERVED:
+        raise LabelError(f"{quoted(said)} is the program's own word for something else: choose another name")
     for sound in place.overlay().sounds:
         if sound.name == name and not replaces:
             raise _taken(name)
@@ -123,7 +137,7 @@ def _plain_clips(arguments: Mapping[str, object]) -> Sequence[Mapping[str, Any]]
 
 
 def _clip(plain: Mapping[str, Any], sample_rate_hz: int) -> Clip:
-    name, rate_hz = text_of(plain, "name"), plain.get("rate_hz")
+    name, rate_hz = one_line(text_of(plain, "name")), plain.get("rate_hz")
     if type(rate_hz) is not int or not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise ConfigError(f"{name}: rate_hz must be a sample rate in Hz")
     try:

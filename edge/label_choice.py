@@ -7,18 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.bundle import Bundle
-from edge.calibration import expectation
+from edge.calibration import countable, expectation
 from edge.config import ListenConfig, RuleSettings
 from edge.custom_labels import CustomLabel, make_labels, with_labels
 from edge.errors import ConfigError, LabelError
 from edge.labels import find_label, parse_label_list, quoted, resolve_labels
 from edge.manifest import EncoderEntry, LabelEntry, Manifest
 from edge.overlay import Overlay
-from edge.overlay_labels import enrolled_elsewhere, own_entries, with_overlay
+from edge.overlay_labels import enrolled_elsewhere, own_entries, usable, with_overlay
 from edge.recognizer import RecognizerSettings
 from edge.rule_presets import trigger_rule
 from edge.rule_sentence import rule_sentence
 from edge.scoring import PrototypeSet
+from edge.site_cost import MAX_LABEL_COST, label_members
+from edge.site_prototypes import without_site
 from edge.trigger import TriggerRule
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class Chosen:
         rules: of the labels listened for, in the order they were asked for.
         sentences: what these rules say.
         made: labels that the bundle lacks.
+        overlay: as far as it can be used with this bundle.
     """
 
     prototypes: PrototypeSet
@@ -41,6 +44,7 @@ class Chosen:
     rules: Mapping[str, TriggerRule]
     sentences: tuple[str, ...]
     made: tuple[CustomLabel, ...]
+    overlay: Overlay
 
 
 def choose_labels(
@@ -56,7 +60,9 @@ def choose_labels(
     elsewhere: overlays of other encoders, which can't be used with this one.
     Raises: LabelError, ConfigError, BundleError, EncoderError.
     """
-    manifest, own = bundle.manifest, own_entries(overlay, entry.name)
+    manifest = bundle.manifest
+    overlay = usable(overlay, manifest.labels)
+    own = own_entries(overlay, entry.name)
     whole = (*manifest.labels, *own)
     words = parse_label_list(config.labels, whole) if config.comma_lists else config.labels
     lacking = [asked for asked in words if find_label(asked, whole) is None]
@@ -77,6 +83,7 @@ def choose_labels(
         for name, each in chosen.items()
     }
     _warn_of_notes(known, labels)
+    _warn_of_deafness(rules, prototypes, bundle, overlay)
     return Chosen(
         prototypes=prototypes,
         thresholds=thresholds | {name: rule.on_threshold for name, rule in rules.items()},
@@ -86,6 +93,7 @@ def choose_labels(
             for name, rule in rules.items()
         ),
         made=made,
+        overlay=overlay,
     )
 
 
@@ -121,7 +129,13 @@ def _thresholds_by_rate(
         defaults = bundle.manifest.rules
         rule = trigger_rule(rules, own[name], defaults, settings.window_s, settings.hop_s)
         expected = expectation(
-            prototypes.names.index(name), rule, prototypes, bundle.background, per_h, own[name], defaults
+            prototypes.names.index(name),
+            rule,
+            prototypes,
+            bundle.background,
+            per_h,
+            own[name],
+            countable(rule, defaults, settings.hop_s, bundle.background.hop_s),
         )
         found[name] = expected.threshold
     return found
@@ -162,3 +176,25 @@ def _warn_of_notes(known: Sequence[LabelEntry], labels: Sequence[str]) -> None:
     for note in dict.fromkeys(notes[name] for name in labels if name in notes):
         names = ", ".join(name for name in labels if notes.get(name) == note)
         logger.warning("heard unreliably: %s: %s", names, note)
+
+
+def _warn_of_deafness(
+    rules: Mapping[str, TriggerRule], prototypes: PrototypeSet, bundle: Bundle, overlay: Overlay
+) -> None:
+    """Say which labels a background that was learned for others makes deaf."""
+    if overlay.site is None or bundle.background is None:
+        return
+    names = {label.name for label in bundle.manifest.labels}
+    for label, rule in rules.items():
+        if label not in names:
+            continue
+        members = label_members(label, rule, without_site(prototypes), bundle.background)
+        before, after = members.n_found(), members.n_found(overlay.site.vectors)
+        if before - after > max(1.0, MAX_LABEL_COST * before):
+            logger.warning(
+                "with the background learned here, %d of %d recordings of %s are found that were found "
+                "without: learn it again while this is listened for, or learn-background --forget",
+                after,
+                before,
+                quoted(label),
+            )

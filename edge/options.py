@@ -71,6 +71,11 @@ def listen_config(args: argparse.Namespace) -> ListenConfig:
     return _with_clips(config, args)
 
 
+def flags_given(args: argparse.Namespace, *names: str) -> list[str]:
+    """Which of some settings' flags, or --config, were given."""
+    return [flag(name) for name in names if getattr(args, name, None) is not None]
+
+
 def _label_and_value(name: str, text: str) -> tuple[str, object]:
     """What such as "dog bark=0.7" says; the label is empty for all labels."""
     label, _, value = text.rpartition("=")

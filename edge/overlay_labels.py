@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from edge.errors import BundleError
-from edge.labels import find_label, quoted
+from edge.errors import BundleError, LabelError
+from edge.labels import find_label, fold, quoted
 from edge.manifest import LabelEntry
 from edge.overlay import EnrolledSound, Overlay
 from edge.scoring import PrototypeSet
-from edge.site_prototypes import with_site
+from edge.site_prototypes import SITE_NAME, with_site
+from edge.unknown_sound import UNKNOWN_SOUND
+
+logger = logging.getLogger(__name__)
 
 
 def own_entries(overlay: Overlay, encoder: str) -> tuple[LabelEntry, ...]:
     """The own sounds as if they were the bundle's, their thresholds under the encoder's name."""
     return tuple(_entry(sound, encoder) for sound in overlay.sounds)
+
+
+RESERVED = (SITE_NAME, UNKNOWN_SOUND)
+"""Names that events or rivals bear already."""
+
+
+def usable(overlay: Overlay, labels: Sequence[LabelEntry]) -> Overlay:
+    """The overlay without sounds that the bundle has labels of the same words for, of which it warns.
+
+    labels: the bundle's, which may have come since a sound was enrolled.
+    """
+    kept = []
+    for sound in overlay.sounds:
+        clash = _clash(sound.name, labels)
+        if clash is None:
+            kept.append(sound)
+        else:
+            logger.warning(
+                "your own %s is not used, since the bundle has a label of these words (%s): forget it and "
+                "enroll it under another name",
+                quoted(sound.name),
+                clash,
+            )
+    return replace(overlay, sounds=tuple(kept))
+
+
+def _clash(name: str, labels: Sequence[LabelEntry]) -> str | None:
+    if fold(name) in RESERVED:
+        return name
+    try:
+        found = find_label(name, labels)
+    except LabelError:  # it may mean several
+        return name
+    return None if found is None else found.name
 
 
 def _entry(sound: EnrolledSound, encoder: str) -> LabelEntry:

@@ -6,15 +6,15 @@ The one that runs owns the state, so it is asked first; where none runs, the sam
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from edge import overlay_commands
-from edge.calibrate_request import calibrate
+from edge.calibrate_request import calibrate, expect
 from edge.config import ListenConfig
 from edge.control_client import NotRunningError, ask
 from edge.control_server import ANSWER_TIMEOUT_S
-from edge.enrol_request import enrol_sound, forget_sound
+from edge.enrol_request import check_sound, enrol_sound, forget_sound
 from edge.errors import ConfigError
 from edge.pipeline import prepare
 from edge.requests import Answer
@@ -47,6 +47,8 @@ def _roll_back_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
 READING: dict[str, Callable[[Arguments, StatePlace], Answer]] = {
     "overlay-show": _show_overlay,
     "overlay-export": _export_overlay,
+    "expect": expect,
+    "check-sound": check_sound,
     "search": search,
 }
 CHANGING: dict[str, Callable[[Arguments, StatePlace], Answer]] = {
@@ -67,24 +69,30 @@ def do(command: str, arguments: Arguments, place: StatePlace) -> Answer:
 
 
 def ask_or_do(
-    command: str, arguments: Arguments, bundle: Path | None = None, config: ListenConfig | None = None
+    command: str, arguments: Arguments, config: ListenConfig, flags_alone: Sequence[str] = ()
 ) -> Answer:
     """Have the running edge-listen do it, or do it here where none runs.
 
-    bundle: that a person named, if one was.
     config: the settings of one that does it here.
+    flags_alone: those given on the command line that only matter then.
     Raises: SoundError.
     """
     try:
         answer = ask(command, arguments, ANSWER_TIMEOUT_S)
     except NotRunningError:
         logger.debug("no edge-listen runs, so this one does it")
-        return do_here(command, arguments, config or ListenConfig(bundle=bundle))
-    if bundle is not None:
-        logger.warning(
-            "the edge-listen that runs was asked, which has a bundle of its own: --bundle was not used"
-        )
+        return do_here(command, arguments, config)
+    warn_of_unused(flags_alone)
     return answer
+
+
+def warn_of_unused(flags: Sequence[str]) -> None:
+    """Say that the one that runs has settings of its own."""
+    if flags:
+        logger.warning(
+            "the edge-listen that runs was asked, which has its own settings: %s had no effect",
+            ", ".join(flags),
+        )
 
 
 def do_here(command: str, arguments: Arguments, config: ListenConfig) -> Answer:
@@ -93,5 +101,7 @@ def do_here(command: str, arguments: Arguments, config: ListenConfig) -> Answer:
         raise ConfigError(f"there is no command {command!r}")
     # What undoes damage must not stumble over it.
     reads_overlay = command not in {"overlay-import", "overlay-rollback"}
-    pipeline = prepare(config, needs_labels=False, reads_overlay=reads_overlay)
+    # Nor what adds a label over one that lacks it still.
+    bare = replace(config, labels=(), label_rules={})
+    pipeline = prepare(bare, needs_labels=False, reads_overlay=reads_overlay)
     return do(command, arguments, StatePlace(pipeline, config))

@@ -134,7 +134,7 @@ class Pipeline:
             thresholds=chosen.thresholds,
             rules=chosen.rules,
             sentences=chosen.sentences,
-            overlay=overlay,
+            overlay=chosen.overlay,
             made=chosen.made,
         )
 
@@ -188,7 +188,7 @@ def prepare(config: ListenConfig, *, needs_labels: bool = True, reads_overlay: b
         rules=chosen.rules,
         sentences=chosen.sentences,
         settings=settings,
-        overlay=overlay,
+        overlay=chosen.overlay,
         made=chosen.made,
         unknown=config.unknown,
     )

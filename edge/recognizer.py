@@ -188,12 +188,14 @@ class Recognizer:
         prototypes: PrototypeSet,
         rules: Mapping[str, TriggerRule],
         thresholds: Mapping[str, float] | None = None,
+        site_level_dbfs: float | None = None,
     ) -> list[SoundEvent]:
         """Change what is listened for, from the next window on; no sample is lost.
 
         A label whose rule stays as it was goes on undisturbed, open event included.
 
         thresholds: of all labels, which unknown sounds must stay below.
+        site_level_dbfs: the usual level, if it was learned.
 
         Returns: the offsets of the open events of labels that are dropped or get another rule.
 
@@ -204,6 +206,7 @@ class Recognizer:
         self._prototypes = prototypes
         if self._unknown is not None:
             self._unknown.compare_with(prototypes.names, thresholds or {})
+            self._unknown.learned(site_level_dbfs)
         return events
 
     def flush(self) -> list[SoundEvent]:

@@ -61,7 +61,7 @@ class Reloader:
         outputs: Outputs,
         read: Callable[[], ListenConfig] | None,
     ) -> None:
-        self._config = config
+        self._config = self._at_start = config
         self._pipeline = pipeline
         self._outputs = outputs
         self._read = read
@@ -87,6 +87,8 @@ class Reloader:
             change, self._change = self._change, None
             if change is not None:
                 self._config, self._pipeline = change.config, change.pipeline
+                if change.request.command == "reload":
+                    self._at_start = change.config
                 return change
         if self._waiting:
             request = self._waiting.pop(0)
@@ -100,7 +102,10 @@ class Reloader:
             self._thread.join(timeout=1.0)
         if self._change is not None:
             self._outputs.discard(self._change.outputs)
-            self._change.request.answer.set_exception(SoundError("edge-listen is ending"))
+            if self._change.answer is None:
+                self._change.request.answer.set_exception(SoundError("edge-listen is ending"))
+            else:
+                self._change.request.answer.set_result(self._change.answer)
         for request in self._waiting:
             request.answer.set_exception(SoundError("edge-listen is ending"))
 
@@ -131,7 +136,9 @@ class Reloader:
         self._change = Change(request, config, pipeline, outputs, at_restart, answer)
 
     def _do(self, request: Request) -> Answer:
-        return do(request.command, request.arguments, StatePlace(self._pipeline, self._config))
+        return do(
+            request.command, request.arguments, StatePlace(self._pipeline, self._config, self._at_start)
+        )
 
     def _wanted(self, request: Request) -> ListenConfig:
         if request.command == "labels":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,10 +22,12 @@ class StatePlace:
     Attributes:
         pipeline: the bundle in use; of a running edge-listen with the labels that it listens for.
         config: its settings.
+        at_start: those that it begins with when it is started anew, if they are others.
     """
 
     pipeline: Pipeline
     config: ListenConfig
+    at_start: ListenConfig | None = None
 
     @property
     def store(self) -> OverlayStore:
@@ -67,8 +70,9 @@ class StatePlace:
 
     def check(self, overlay: Overlay) -> None:
         """Refuse an overlay with which the labels in use can't be had. Raises: SoundError."""
-        if self.config.labels:
-            self.pipeline.listening_for(self.config, overlay)
+        for config in (self.config, self.at_start):
+            if config is not None:
+                self.pipeline.listening_for(config, overlay)
 
 
 def _name(words: str, known: Sequence[LabelEntry]) -> str:
@@ -89,9 +93,21 @@ def number_of(arguments: Mapping[str, object], name: str) -> float | None:
     value = arguments.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    try:
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise ConfigError(f"{name} must be a number")
-    return float(value)
+    return number
+
+
+def rate_of(arguments: Mapping[str, object], name: str) -> float | None:
+    """False alarms an hour among a command's arguments, None if not given. Raises: ConfigError."""
+    rate = number_of(arguments, name)
+    if rate is not None and rate <= 0:
+        raise ConfigError(f"{name} must be above 0")
+    return rate
 
 
 def texts_of(arguments: Mapping[str, object], name: str) -> tuple[str, ...]:

@@ -111,7 +111,14 @@ class UnknownSounds:
         self._trigger = Trigger(UNKNOWN_SOUND, rule, window_hop, sample_rate_hz, numbers)
         first = whole_samples(FIRST_S, sample_rate_hz, "the time to find the usual level")
         self._level = _UsualLevel(window_hop / sample_rate_hz, math.ceil(first / window_hop), site_level_dbfs)
+        self._site_level_dbfs = site_level_dbfs
         self.compare_with(names, thresholds)
+
+    def learned(self, site_level_dbfs: float | None) -> None:
+        """Take the usual level as it was learned, if that is news."""
+        if site_level_dbfs is not None and site_level_dbfs != self._site_level_dbfs:
+            self._level.dbfs = max(site_level_dbfs, LOWEST_DBFS)
+        self._site_level_dbfs = site_level_dbfs
 
     def compare_with(self, names: Sequence[str], thresholds: Mapping[str, float]) -> None:
         """Take scores of other names from now on; the usual level and an open event stay."""

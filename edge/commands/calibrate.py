@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from edge.labels import parse_label_list
-from edge.options import listen_config
+from edge.options import flags_given, listen_config
 from edge.own_state import ask_or_do
 from edge.sinks.text import standard_output, write_line
 
@@ -24,16 +24,18 @@ def run(args: argparse.Namespace) -> int:
             for words, rules in config.label_rules.items()
             if rules.false_alarms is not None and rules.false_alarms != config.rules.false_alarms
         },
-        "keep": not (args.dry_run or args.reset),
         "reset": args.reset,
     }
+    command = "expect" if args.dry_run else "calibrate"
     # The rates are what is asked for here, not what holds before.
     before = replace(
         config,
         rules=replace(config.rules, false_alarms=None),
         label_rules={words: replace(rules, false_alarms=None) for words, rules in config.label_rules.items()},
     )
-    answer: dict[str, Any] = dict(ask_or_do("calibrate", arguments, config.bundle, before))
+    answer: dict[str, Any] = dict(
+        ask_or_do(command, arguments, before, flags_given(args, "bundle", "config"))
+    )
     stdout = standard_output()
     if args.json:
         write_line(stdout, json.dumps(answer))
@@ -43,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for line in answer["lines"]:
         write_line(stdout, line)
-    for words in answer["fixed"]:
-        write_line(stdout, f"{words}: the configuration sets its threshold or rate, which wins over this")
+    for label in answer["fixed"]:
+        write_line(stdout, f"{label}: the configuration sets its threshold or rate, which wins over this")
     write_line(
         stdout,
         "nothing was kept (--dry-run)"

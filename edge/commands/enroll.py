@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,17 @@ from edge.enrol_request import plain_clip
 from edge.errors import AudioSourceError, ConfigError
 from edge.labels import quoted
 from edge.live_requests import TAKE_TIMEOUT_S
-from edge.options import listen_config
-from edge.own_state import ask_or_do
+from edge.options import flags_given, listen_config
+from edge.own_state import ask_or_do, warn_of_unused
 from edge.pipeline import prepare
 from edge.sinks.text import standard_output, write_line
 from edge.sources.audio_file import AudioFileSource
 from edge.take_recorder import TakeRecorder
-from edge.types import Samples
 
 LONGEST_CLIP_S = 60.0
+LONGEST_TOGETHER_S = 120.0
+"""What a request has room for."""
+LEAST_TAKES = 2
 _ANSWER_S = 10.0
 
 
@@ -40,7 +43,12 @@ def run(args: argparse.Namespace) -> int:
     config = listen_config(args)
     if bool(args.clips) == bool(args.record):
         raise ConfigError("give the sound as audio files, or --record 3 to record it three times")
-    clips = [_read(path) for path in args.clips] if args.clips else _record(args.record, config)
+    if args.record and args.record < LEAST_TAKES:
+        raise ConfigError(
+            f"--record takes how often the sound is to be recorded: {LEAST_TAKES} or more, such as 3"
+        )
+    ask_or_do("check-sound", {"name": args.name, "replace": args.replace}, config)
+    clips = _read_all(args.clips) if args.clips else _record(args, config)
     arguments: dict[str, object] = {
         "name": args.name,
         "clips": clips,
@@ -48,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
         "replace": args.replace,
         "anyway": args.anyway,
     }
-    answer: dict[str, Any] = dict(ask_or_do("enroll", arguments, config.bundle, config))
+    answer: dict[str, Any] = dict(
+        ask_or_do("enroll", arguments, config, flags_given(args, "bundle", "config"))
+    )
     stdout = standard_output()
     if args.json:
         write_line(stdout, json.dumps(answer))
@@ -68,13 +78,29 @@ def _lines(answer: dict[str, Any]) -> list[str]:
     lines += [
         f"closest: {near['name']} {near['cosine']:.2f}; expect confusions" for near in answer["conflicts"]
     ]
+    if abs(answer["in_force"] - answer["threshold"]) > 0.0005:
+        lines.append(f"the configuration sets its threshold otherwise: {answer['in_force']:.2f} is in force")
     lines += [f"kept although it is odd: {odd}" for odd in answer["odd"]]
     lines += answer["notes"]
     return [*lines, f"listen for it with: edge-listen --labels {quoted(name)}"]
 
 
-def _read(path: Path) -> dict[str, object]:
-    """A file as a request holds it. Raises: AudioSourceError, ConfigError."""
+def _read_all(paths: Sequence[Path]) -> list[dict[str, object]]:
+    clips, together_s = [], 0.0
+    for path in paths:
+        clip, clip_s = _read(path)
+        clips.append(clip)
+        together_s += clip_s
+        if together_s > LONGEST_TOGETHER_S:
+            raise ConfigError(
+                f"the clips are longer than {LONGEST_TOGETHER_S:g} s together: cut out the sound, or give "
+                "fewer"
+            )
+    return clips
+
+
+def _read(path: Path) -> tuple[dict[str, object], float]:
+    """A file as a request holds it, and its seconds. Raises: AudioSourceError, ConfigError."""
     # At a rate that all encoders can be reached from without loss of what they hear.
     rate_hz = 48000
     with AudioFileSource(path, rate_hz) as source:
@@ -86,22 +112,20 @@ def _read(path: Path) -> dict[str, object]:
                 raise ConfigError(
                     f"{path} is longer than {LONGEST_CLIP_S:g} s: cut out the sound that is to be enrolled"
                 )
-    return plain_clip(path.name, _joined(blocks), rate_hz)
+    samples = np.concatenate([np.zeros(0, np.float32), *blocks])
+    if not np.isfinite(samples).all():
+        raise ConfigError(f"{path} holds values that are not numbers: record it anew")
+    return plain_clip(path.name, samples, rate_hz), len(samples) / rate_hz
 
 
-def _joined(blocks: Sequence[Samples]) -> Samples:
-    joined = np.concatenate([np.zeros(0, np.float32), *blocks])
-    return np.asarray(np.nan_to_num(joined), np.float32)
-
-
-def _record(n_takes: int, config: ListenConfig) -> list[dict[str, object]]:
+def _record(args: argparse.Namespace, config: ListenConfig) -> list[dict[str, object]]:
     """Takes from the microphone, by the edge-listen that runs if there is one. Raises: SoundError."""
-    if n_takes < 1:
-        raise ConfigError("--record takes how often the sound is to be recorded, such as 3")
+    n_takes: int = args.record
     try:
         ask("status")
     except NotRunningError:
         return _record_here(n_takes, config)
+    warn_of_unused(flags_given(args, "device", "input", "pcm", "input_command"))
     takes = []
     for number in range(1, n_takes + 1):
         _prompt(number, n_takes)
@@ -110,7 +134,7 @@ def _record(n_takes: int, config: ListenConfig) -> list[dict[str, object]]:
 
 
 def _record_here(n_takes: int, config: ListenConfig) -> list[dict[str, object]]:
-    pipeline = prepare(config, needs_labels=False)
+    pipeline = prepare(replace(config, labels=(), label_rules={}), needs_labels=False)
     takes: list[dict[str, object]] = []
     recorder = TakeRecorder(pipeline.sample_rate_hz)
     source = open_source(config, pipeline.sample_rate_hz)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -14,16 +14,17 @@ from edge.commands.listen import open_source
 from edge.config import ListenConfig
 from edge.control_client import NotRunningError, ask
 from edge.daemon import stopped_by_signals
-from edge.errors import AudioSourceError
+from edge.errors import AudioSourceError, SoundError
 from edge.live_requests import site_listener
-from edge.options import listen_config
-from edge.own_state import ask_or_do, do
+from edge.options import flags_given, listen_config
+from edge.own_state import ask_or_do, do, warn_of_unused
 from edge.pipeline import Pipeline, prepare
 from edge.requests import Answer
 from edge.sinks.text import standard_output, write_line
 from edge.state_place import StatePlace
 
 POLL_S = 2.0
+SOURCE_FLAGS = ("device", "input", "pcm", "input_command")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """
     config = listen_config(args)
     if args.forget:
-        _print(ask_or_do("forget-site", {}, config.bundle, config))
+        _print(ask_or_do("forget-site", {}, config, flags_given(args, "bundle", "config")))
         return 0
     if args.cancel:
         ask("learn-cancel")
@@ -46,11 +47,14 @@ def run(args: argparse.Namespace) -> int:
     except NotRunningError:
         _print(_learn_here(config, wanted_s, args.max_cost / 100.0))
         return 0
+    warn_of_unused(flags_given(args, "bundle", "config", "labels", "threshold", *SOURCE_FLAGS))
     print("the edge-listen that runs learns; Ctrl-C leaves it at that", file=sys.stderr)
     while state["state"] == "learning":
         _show(float(str(state["heard_s"])), wanted_s)
         time.sleep(POLL_S)
         state = ask("learning")
+    if state["state"] != "done":
+        raise SoundError("the learning was cancelled: nothing has changed")
     _print(state)
     return 0
 
@@ -60,18 +64,31 @@ def _learn_here(config: ListenConfig, wanted_s: float, max_cost: float) -> Answe
     listener = site_listener(pipeline, wanted_s)
     recognizer = pipeline.recognizer(listener.saw)
     source = open_source(config, pipeline.sample_rate_hz)
-    with stopped_by_signals(source), source:
+    stoppable = _Stoppable(source.stop)
+    with stopped_by_signals(stoppable), source:
         for block in source.blocks():
             if block is not None:
                 recognizer.push(block)
             _show(listener.heard_s, wanted_s)
             if listener.heard_s >= wanted_s:
                 break
-        else:
-            if config.input is None:
-                raise AudioSourceError("stopped before enough was heard: nothing has changed")
+    if stoppable.was_stopped:
+        raise AudioSourceError("stopped before enough was heard: nothing has changed")
     place = StatePlace(pipeline, replace(config, labels=tuple(pipeline.rules), comma_lists=False))
     return do("learn-site", {"heard": listener.heard(), "max_cost": max_cost}, place)
+
+
+class _Stoppable:
+    """Remembers that it was stopped."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self.was_stopped = False
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.was_stopped = True
+        self._stop()
 
 
 def _with_labels(config: ListenConfig) -> Pipeline:

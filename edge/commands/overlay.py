@@ -6,16 +6,19 @@ import argparse
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edge.errors import BundleError, ConfigError, SinkError, one_line
 from edge.labels import quoted
+from edge.options import flags_given, listen_config
 from edge.overlay_file import MAX_OVERLAY_BYTES
 from edge.own_state import ask_or_do
 from edge.sinks.text import standard_output, write_line
 from edge.whole_file import write_new_file
+
+Asker = Callable[[str, Mapping[str, object]], Mapping[str, object]]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,14 +31,15 @@ def run(args: argparse.Namespace) -> int:
             if needs_file
             else f"edge-listen overlay {args.action} takes no file, such as {str(args.file)!r}"
         )
+    ask = _asker(args)
     if args.action == "export":
-        answer, lines = _export(args.file, _bundle(args))
+        answer, lines = _export(args.file, ask)
     elif args.action == "import":
         data = base64.b64encode(_read(args.file)).decode()
-        answer = ask_or_do("overlay-import", {"data": data, "where": str(args.file)}, _bundle(args))
+        answer = ask("overlay-import", {"data": data, "where": str(args.file)})
         lines = _lines(answer)
     else:
-        answer = ask_or_do(f"overlay-{args.action}", {}, _bundle(args))
+        answer = ask(f"overlay-{args.action}", {})
         lines = _lines(answer)
     stdout = standard_output()
     for line in [json.dumps(dict(answer))] if args.json else lines:
@@ -43,14 +47,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bundle(args: argparse.Namespace) -> Path | None:
-    bundle: Path | None = getattr(args, "bundle", None)
-    return bundle
+def _asker(args: argparse.Namespace) -> Asker:
+    config, flags = listen_config(args), flags_given(args, "bundle", "config")
+    return lambda command, arguments: ask_or_do(command, arguments, config, flags)
 
 
-def _export(path: Path, bundle: Path | None) -> tuple[dict[str, object], list[str]]:
+def _export(path: Path, ask: Asker) -> tuple[dict[str, object], list[str]]:
     _check_free(path)
-    answer: Mapping[str, Any] = ask_or_do("overlay-export", {}, bundle)
+    answer: Mapping[str, Any] = ask("overlay-export", {})
     data = base64.b64decode(answer["data"])
     _write(path, data)
     return {"file": str(path), "size_bytes": len(data)}, [f"wrote {path}, {len(data)} bytes"]

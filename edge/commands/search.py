@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from edge.errors import ConfigError
-from edge.options import listen_config
+from edge.options import flags_given, listen_config
 from edge.own_state import ask_or_do
 from edge.since import parse_moment
 from edge.sinks.text import standard_output, write_line
@@ -26,7 +26,9 @@ def run(args: argparse.Namespace) -> int:
         "until_unix_s": until_unix_s,
         "threshold": args.score,
     }
-    answer: dict[str, Any] = dict(ask_or_do("search", arguments, config.bundle, config))
+    answer: dict[str, Any] = dict(
+        ask_or_do("search", arguments, config, flags_given(args, "bundle", "config"))
+    )
     answer["hits"] = _best(answer["hits"], args.n_best)
     stdout = standard_output()
     for line in [json.dumps(answer)] if args.json else _lines(answer, now):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ import pytest
 import soundfile
 from program import ENVIRONMENT, PROGRAM, edge_listen, the_error
 from running import Running, running, until
-from synthetic_bundle import SAMPLE_RATE_HZ, rain, tone
+from synthetic_bundle import SAMPLE_RATE_HZ, edit_manifest, rain, tone
 
 from edge.types import Samples
 
@@ -350,3 +351,103 @@ def test_a_full_disk_leaves_all_as_it_was(bundle: Path, tmp_path: Path, environm
         assert [sound["name"] for sound in json.loads(shown.stdout)["sounds"]] == ["our doorbell"]
     finally:
         subprocess.run(["umount", state], check=True)
+
+
+def test_a_quiet_place_is_not_learned_and_the_one_that_runs_goes_on(
+    bundle: Path, environment: dict[str, str]
+) -> None:
+    flags = ["--bundle", str(bundle), "--labels", "dog bark", "--input", "-", "--pcm", PCM]
+    with running(*flags, environment=environment) as program:
+        feed(program, rain(3, 0.00001))
+        client = subprocess.Popen(
+            [*PROGRAM, "learn-background", "--minutes", "1"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        )  # fmt: skip
+        assert client.stderr is not None
+        assert b"the edge-listen that runs learns" in client.stderr.readline()
+        feed(program, rain(65, 0.00001))
+        _, errors = client.communicate(timeout=60)
+        assert client.returncode == 2
+        assert "could be learnt from" in the_error(errors)
+        feed(program, np.concatenate([tone(400, 4), rain(4)]))
+        assert program.event(kind="onset")["label"] == "dog bark"
+
+
+def asked(environment: dict[str, str], line: bytes) -> dict[str, Any]:
+    path = Path(environment["XDG_RUNTIME_DIR"]) / "edge-listen" / "control"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(path))
+        connection.sendall(line + b"\n")
+        with connection.makefile("rb") as stream:
+            answer: dict[str, Any] = json.loads(stream.readline())
+            return answer
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"command": "learn-background", "arguments": {"seconds": 1' + b"0" * 400 + b"}}",
+        b'{"command": "learn-background", "arguments": {"seconds": NaN}}',
+        b'{"command": "learn-site", "arguments": {"heard": 1}}',
+        b'{"command": "enroll", "arguments": {"name": "x", "clips": [1]}}',
+        b'{"command": "enroll", "arguments": {"name": "x", "clips": [{"name": "a", "rate_hz": 9, "pcm": "!"}]}}',
+        b'{"command": "enroll", "arguments": {"name": "x", "clips": [], "per_h": -1}}',
+        b'{"command": "calibrate", "arguments": {"labels": [1]}}',
+        b'{"command": "calibrate", "arguments": {"labels": ["siren"], "rates": [3]}}',
+        b'{"command": "calibrate", "arguments": {"labels": ["siren"], "per_h": 0}}',
+        b'{"command": "overlay-import", "arguments": {"data": 1}}',
+        b'{"command": "forget", "arguments": {}}',
+        b'{"command": "search", "arguments": {"words": ""}}',
+    ],
+)
+def test_whatever_is_asked_gets_an_answer_and_ends_nothing(
+    line: bytes, bundle: Path, environment: dict[str, str]
+) -> None:
+    flags = ["--bundle", str(bundle), "--labels", "dog bark", "--input", "-", "--pcm", PCM]
+    with running(*flags, environment=environment) as program:
+        feed(program, rain(1))
+        assert asked(environment, line)["ok"] is False
+        assert program.status()["labels"] == ["dog bark"]
+
+
+def test_a_bundle_that_has_the_label_now_is_listened_with_and_the_own_sound_set_aside(
+    bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    done = edge_listen(
+        "enroll", "our doorbell", *rings(tmp_path), "--bundle", str(bundle), environment=environment
+    )
+    assert done.returncode == 0, done.stderr
+    newer = tmp_path / "newer"
+    shutil.copytree(bundle, newer)
+    edit_manifest(newer, lambda plain: plain["labels"][2].update({"name": "our doorbell"}))
+    listened = edge_listen(
+        "--bundle", str(newer), "--labels", "our doorbell", "--input", str(scene(tmp_path)),
+        environment=environment,
+    )  # fmt: skip
+    assert listened.returncode == 0, listened.stderr
+    assert b'your own "our doorbell" is not used' in listened.stderr
+    gone = edge_listen("forget", "our doorbell", "--bundle", str(newer), environment=environment)
+    assert gone.returncode == 0, gone.stderr
+
+
+@pytest.mark.parametrize("name", ["this place", "Unknown Sound"])
+def test_the_programs_own_words_are_no_names(
+    name: str, bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    done = edge_listen("enroll", name, *rings(tmp_path), "--bundle", str(bundle), environment=environment)
+    assert done.returncode == 2
+    assert "choose another name" in the_error(done.stderr)
+
+
+def test_a_calibration_that_the_settings_overrule_says_so(
+    bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[listen]\nlabels = ["dog bark", "siren"]\n[rules.labels.ambulance]\nthreshold = 0.85\n'
+    )
+    done = edge_listen(
+        "calibrate", "--config", str(config), "--bundle", str(bundle), "--json", environment=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["fixed"] == ["siren"]

@@ -10,7 +10,7 @@ from synthetic_bundle import THRESHOLD, write_synthetic_bundle
 
 from edge.background import Background
 from edge.bundle import Bundle
-from edge.calibration import CEILING, FLOOR_BELOW_BUNDLE, Expectation, expectation, pooled_recall
+from edge.calibration import CEILING, FLOOR_BELOW_BUNDLE, Expectation, countable, expectation, pooled_recall
 from edge.calibration_table import calibration_lines, expectation_json
 from edge.false_alarms import Rate
 from edge.manifest import RuleDefaults
@@ -240,9 +240,20 @@ def test_a_rule_that_adds_up_a_longer_time_is_counted_by_the_bundles_confirmatio
         margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5, rivals="background"
     )
     beeping = replace(RULE, confirm_s=4.32, within_s=23.04)
-    counted = expectation(DOG, beeping, prototypes, dogs, 1.0, 0.8, defaults)
-    plain = expectation(DOG, RULE, prototypes, dogs, 1.0, 0.8, defaults)
+    hop_s = dogs.hop_s
+    counted = expectation(
+        DOG, beeping, prototypes, dogs, 1.0, 0.8, countable(beeping, defaults, hop_s, hop_s)
+    )
+    plain = expectation(DOG, RULE, prototypes, dogs, 1.0, 0.8, countable(RULE, defaults, hop_s, hop_s))
     assert counted.threshold == plain.threshold
     assert counted.false_alarms == plain.false_alarms
     assert counted.is_upper_bound
     assert not plain.is_upper_bound
+
+
+def test_at_a_longer_hop_fewer_windows_confirm_and_that_is_counted():
+    defaults = RuleDefaults(
+        margin=-0.2, off_margin=0.1, confirm_s=0.96, within_s=2.4, release_s=1.5, rivals="background"
+    )
+    assert countable(RULE, defaults, 0.96, 0.48).confirm_s == 0.48
+    assert countable(RULE, defaults, 0.24, 0.48) == RULE

@@ -46,7 +46,9 @@ def accept(_: Overlay) -> None:
 def run(store: OverlayStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command on `store` and returns what it prints."""
 
-    def ask_or_do(name: str, arguments: Mapping[str, object], _bundle: Path | None) -> dict[str, object]:
+    def ask_or_do(
+        name: str, arguments: Mapping[str, object], _config: object, _flags: object
+    ) -> dict[str, object]:
         done = {
             "overlay-show": lambda: overlay_commands.show(store, ENCODER),
             "overlay-export": lambda: overlay_commands.export_(store, ENCODER),
