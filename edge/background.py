@@ -102,8 +102,8 @@ def read_background(path: Path, embedding_dim: int, n_labels: int) -> Background
     arrays = read_npz(path, _NAMES)
     n_rows, n_members = (len(np.atleast_1d(arrays[name])) for name in ("embeddings", "member_embeddings"))
     n_moments = len(np.atleast_1d(arrays["weight"]))
-    for name in ("embeddings", "member_embeddings"):
-        check_array(path, name, arrays[name], np.int8, (None, embedding_dim))
+    check_array(path, "embeddings", arrays["embeddings"], np.int8, (None, embedding_dim))
+    check_array(path, "member_embeddings", arrays["member_embeddings"], np.int8, (n_members, embedding_dim))
     for name in ("moment", "position"):
         check_array(path, name, arrays[name], np.int32, (n_rows,))
     for name in ("member_label", "member_recording", "member_position"):

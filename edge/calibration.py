@@ -82,13 +82,13 @@ def expectation(
         label=prototypes.names[place],
         threshold=threshold,
         asked_per_h=asked_per_h,
-        false_alarms=counted.rate(threshold),
+        false_alarms=counted.expected(threshold),
         is_upper_bound=counted.is_upper_bound or looser != rule,
         n_found=_n_found(levels, threshold),
         n_members=len(levels),
         before_threshold=rule.on_threshold,
         n_found_before=_n_found(levels, rule.on_threshold),
-        false_alarms_before=counted.rate(rule.on_threshold),
+        false_alarms_before=counted.expected(rule.on_threshold),
         note=note,
     )
 
@@ -98,8 +98,8 @@ def countable(rule: TriggerRule, defaults: RuleDefaults, hop_s: float, counted_h
 
     Args:
         rule: the label's.
-        defaults: the bundle's, which its background was cut into moments for. A rule that adds support up over
-            a longer time is counted by their confirmation.
+        defaults: the bundle's, which its background was cut into moments for. A rule that adds support up
+            over a longer time is counted by their confirmation.
         hop_s: seconds between the windows of the stream; at a longer hop fewer windows confirm.
         counted_hop_s: seconds between those of the background.
     """

@@ -90,7 +90,7 @@ def choose_threshold(
             "threshold is above all that was heard in it"
         )
         notes = (too_short, *notes)
-    return ChosenThreshold(threshold, counted.rate(threshold), _n_found(levels, threshold), notes)
+    return ChosenThreshold(threshold, counted.expected(threshold), _n_found(levels, threshold), notes)
 
 
 def _highest(place: int, prototypes: PrototypeSet, rule: TriggerRule, background: Background) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.alarm_levels import alarm_levels, own_and_best_rival, windows_needed
 from edge.background import Background
-from edge.rate_interval import clustering, count_interval
+from edge.rate_interval import clustering, count_interval, interval_elsewhere
 from edge.scoring import PrototypeSet
 from edge.trigger import TriggerRule
 
@@ -44,7 +44,7 @@ class FalseAlarms:
 
     The interval is that of n events, (Σw)²/Σw² over their clustering, see `edge.rate_interval`. In the tail
     the error of the scale joins in: 1/n = 1/n₅ + L (L + 2 ln(N₂₀/N₅))/n₂₀ at L scales above the 5th event, by
-    the independence of exponential spacings (Rényi, 1953). Nothing tells of a background unlike this one.
+    the independence of exponential spacings (Rényi, 1953). That of `expected` is wider.
 
     Args:
         levels: (n_events,) the highest on-threshold at which each is one; -inf for none.
@@ -107,6 +107,11 @@ class FalseAlarms:
         per_h = n_events / self.hours
         return Rate(per_h, per_h * low / n, per_h * high / n)
 
+    def expected(self, threshold: float) -> Rate:
+        """At this on-threshold in another background of the same kinds, by a wider interval."""
+        here = self.rate(threshold)
+        return Rate(here.per_h, *interval_elsewhere(here.per_h, here.low, here.high, self.hours))
+
     def threshold_for(self, per_h: float) -> float:
         """The on-threshold with this rate.
 
@@ -144,7 +149,7 @@ def false_alarms_of(
 ) -> FalseAlarms:
     """Count a label's events in background; a moment is one at most.
 
-    A rule that needs more windows than are kept of any moment is counted as if it needed as many as are: an
+    A rule that needs more windows than are kept of every moment is counted as if it needed as many as are: an
     upper bound, since whatever fires by the stricter rule fires by the looser. Only margin, confirm_s and
     within_s are looked at; cooldown and limits of duration could only make fewer events.
 
@@ -155,7 +160,7 @@ def false_alarms_of(
         background: windows of the bundle's or the site's.
     """
     own, best_rival = own_and_best_rival(background.embeddings, place, prototypes, rule)
-    n_kept = int(np.bincount(background.moment).max())
+    n_kept = int(np.bincount(background.moment).min())
     is_loosened = windows_needed(rule, background.hop_s) > n_kept
     if is_loosened:
         rule = replace(rule, confirm_s=n_kept * background.hop_s)

@@ -12,6 +12,28 @@ _Z = 1.6448536269514722
 """The normal quantile that 5 % lie above: an interval of 90 % leaves that much on either side."""
 
 
+BETWEEN_BACKGROUNDS = 0.9
+"""Standard deviation of the logarithm of a label's rate between backgrounds with other voices and
+instruments, beyond what counting leaves: measured between halves of the calibration's own background by
+benchmarks/calibration_spread.py."""
+_NONE_YET = 0.69
+"""Events that are as likely exceeded as not where none was seen: exp(-0.69) is a half."""
+
+
+def interval_elsewhere(per_h: float, low: float, high: float, hours: float) -> tuple[float, float]:
+    """The 90 % interval of the rate in another background of the same kinds, from that in this one.
+
+    Both uncertainties are taken as normal in the logarithm, and independent.
+
+    per_h, low, high: the rate and its interval here, events an hour; hours: of which they come.
+    """
+    spread = _Z * BETWEEN_BACKGROUNDS
+    if per_h <= 0.0:
+        per_h, low = _NONE_YET / hours, 0.0
+    below = math.exp(-math.hypot(math.log(per_h / low), spread)) if low > 0.0 else 0.0
+    return per_h * below, per_h * math.exp(math.hypot(math.log(high / per_h), spread))
+
+
 def count_interval(n: float) -> tuple[float, float]:
     """The 90 % interval of a Poisson mean of which `n` events were counted.
 

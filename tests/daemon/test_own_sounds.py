@@ -390,7 +390,7 @@ def asked(environment: dict[str, str], line: bytes) -> dict[str, Any]:
         b'{"command": "learn-background", "arguments": {"seconds": NaN}}',
         b'{"command": "learn-site", "arguments": {"heard": 1}}',
         b'{"command": "enroll", "arguments": {"name": "x", "clips": [1]}}',
-        b'{"command": "enroll", "arguments": {"name": "x", "clips": [{"name": "a", "rate_hz": 9, "pcm": "!"}]}}',
+        b'{"command": "enroll", "arguments": {"name": "x", "clips": [{"name": "a", "rate_hz": 9}]}}',
         b'{"command": "enroll", "arguments": {"name": "x", "clips": [], "per_h": -1}}',
         b'{"command": "calibrate", "arguments": {"labels": [1]}}',
         b'{"command": "calibrate", "arguments": {"labels": ["siren"], "rates": [3]}}',

@@ -1,0 +1,1 @@
+"""A bundle's background: what false alarms are counted in when its thresholds are set."""
