@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from edge.alarm_levels import alarm_levels, own_and_best_rival
 from edge.bundle import Bundle, load_bundle
-from edge.calibration import Expectation, expectation
+from edge.calibration.alarm_levels import alarm_levels, own_and_best_rival
+from edge.calibration.expectation import Expectation, expectation
+from edge.calibration.rate_interval import clustering, count_interval
 from edge.pipeline import builtin_bundle
-from edge.rate_interval import clustering, count_interval
 from edge.scoring import PrototypeSet, scores
 from edge.trigger_bank import TriggerBank
 from edge.trigger_rule import TriggerRule

@@ -5,7 +5,7 @@
 The calibration part of the generated background is cut into halves, by leading instrument (music, and
 television with the same music) or by recording (everything else), a dozen times. A label's threshold comes
 from one half, its rate from the other. What the logarithm of their ratio varies by beyond counting is
-`edge.rate_interval`'s BETWEEN_BACKGROUNDS. The part that is kept for tests has no say in it.
+`edge.calibration.rate_interval`'s BETWEEN_BACKGROUNDS. The part that is kept for tests has no say in it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.alarm_levels import alarm_levels, own_and_best_rival
 from edge.bundle import Bundle, load_bundle
-from edge.false_alarms import FalseAlarms
+from edge.calibration.alarm_levels import alarm_levels, own_and_best_rival
+from edge.calibration.false_alarms import FalseAlarms
 from edge.pipeline import builtin_bundle
 from export.background.build import GENERATION_SEED, default_rules
 from export.background.generated import ALL_KINDS, RECORDING_S, generated_recordings

@@ -23,10 +23,10 @@ from edge.background import Background
 from edge.bundle import Bundle, load_bundle
 from edge.config import RuleSettings
 from edge.encoder import load_encoder
-from edge.enrolment import Clip, Enrolment, Ground, enrol
+from edge.enrolment.enrol import Clip, Enrolment, Ground, enrol
 from edge.frontend import LogMelFrontEnd, fit_window
-from edge.overlay import EnrolledSound, Overlay
-from edge.overlay_labels import with_overlay
+from edge.overlay.content import EnrolledSound, Overlay
+from edge.overlay.labels import with_overlay
 from edge.recognizer import Recognizer, RecognizerSettings
 from edge.rule_presets import trigger_rule
 from edge.scoring import PrototypeSet, scores

@@ -25,9 +25,9 @@ from edge.background import Background, Members
 from edge.config import ListenConfig
 from edge.pipeline import Pipeline, prepare
 from edge.recognizer import WindowReport
-from edge.site_background import SiteListener, clear_scores, learn
-from edge.site_effect import SiteEffect, effect_lines, site_effect
-from edge.site_prototypes import with_site
+from edge.site.effect import SiteEffect, effect_lines, site_effect
+from edge.site.listening import SiteListener, clear_scores, learn
+from edge.site.prototypes import with_site
 from edge.types import AudioBlock, Embedding, LogMel, Samples, SoundEvent
 from export.evaluation.intervals import rate_interval, source_bootstrap
 from export.starter.augment import rms

@@ -12,9 +12,9 @@ from edge.deafness import DeafnessGuard
 from edge.errors import AudioSourceError, SoundError
 from edge.events import EventStamper, Record
 from edge.health import HealthMonitor
-from edge.live_requests import LIVE_COMMANDS, LiveRequests
 from edge.outputs import Outputs
-from edge.own_state import CHANGING, READING
+from edge.own_state.commands import CHANGING, READING
+from edge.own_state.live import LIVE_COMMANDS, LiveRequests
 from edge.pace import Load, Pace
 from edge.pipeline import Pipeline
 from edge.recognizer import Recognizer, WindowReport

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.embedding_log.options import add_search_options
 from edge.option_parts import Formatter, add_config, add_setting, non_empty_path
-from edge.overlay_options import add_overlay_options
-from edge.search_options import add_search_options
+from edge.overlay.options import add_overlay_options
 
 COMMANDS = {
     "labels": "show the sounds that a bundle knows",

@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.bundle import Bundle
-from edge.calibration import countable, expectation
+from edge.calibration.expectation import countable, expectation
 from edge.config import ListenConfig, RuleSettings
 from edge.custom_labels import CustomLabel, make_labels, with_labels
 from edge.errors import ConfigError, LabelError
 from edge.labels import find_label, parse_label_list, quoted, resolve_labels
 from edge.manifest import EncoderEntry, LabelEntry, Manifest
-from edge.overlay import Overlay
-from edge.overlay_labels import enrolled_elsewhere, own_entries, usable, with_overlay
+from edge.overlay.content import Overlay
+from edge.overlay.labels import enrolled_elsewhere, own_entries, usable, with_overlay
 from edge.recognizer import RecognizerSettings
 from edge.rule_presets import trigger_rule
 from edge.rule_sentence import rule_sentence
 from edge.scoring import PrototypeSet
-from edge.site_cost import MAX_LABEL_COST, label_members
-from edge.site_prototypes import without_site
+from edge.site.cost import MAX_LABEL_COST, label_members
+from edge.site.prototypes import without_site
 from edge.trigger import TriggerRule
 
 logger = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from edge.config import ListenConfig
-from edge.embedding_log import EmbeddingLog
+from edge.embedding_log.log import EmbeddingLog
 from edge.events import EventStamper
-from edge.explain import Explainer
+from edge.explaining.explain import Explainer
+from edge.explaining.near_miss_file import NearMissFile, NearMissLog
+from edge.explaining.origins import prototype_origins
 from edge.live_view import LiveView
-from edge.near_miss_file import NearMissFile, NearMissLog
 from edge.pipeline import Pipeline
-from edge.prototype_origins import prototype_origins
 from edge.recognizer import WindowReport
 from edge.state import state_directory
 from edge.times import utc

@@ -16,9 +16,9 @@ from edge.label_choice import choose_labels
 from edge.labels import SEE_ALL
 from edge.manifest import EncoderEntry, LabelEntry
 from edge.onnx_session import prefers_gpu
-from edge.overlay import Overlay
-from edge.overlay_labels import own_entries
-from edge.overlay_store import OverlayStore
+from edge.overlay.content import Overlay
+from edge.overlay.labels import own_entries
+from edge.overlay.store import OverlayStore
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.scoring import PrototypeSet
 from edge.state import state_directory

@@ -12,10 +12,10 @@ from edge.errors import ConfigError, SoundError, first_line
 from edge.output_makers import Output
 from edge.output_settings import OUTPUT_TABLES
 from edge.outputs import Outputs
-from edge.own_state import CHANGING, READING, do
+from edge.own_state.commands import CHANGING, READING, do
+from edge.own_state.place import StatePlace
 from edge.pipeline import Pipeline
 from edge.requests import Answer, Request
-from edge.state_place import StatePlace
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.overlay import EnrolledSound, Overlay, SiteBackground
+from edge.overlay.content import EnrolledSound, Overlay, SiteBackground
 
 ENCODER = "0123456789abcdef" * 4
 OTHER_ENCODER = "f" * 64

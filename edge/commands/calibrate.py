@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.labels import parse_label_list
 from edge.options import flags_given, listen_config
-from edge.own_state import ask_or_do
+from edge.own_state.commands import ask_or_do
 from edge.sinks.text import standard_output, write_line
 
 

@@ -17,16 +17,16 @@ from edge.commands.listen import open_source
 from edge.config import ListenConfig
 from edge.control_client import NotRunningError, ask
 from edge.daemon import stopped_by_signals
-from edge.enrol_request import plain_clip
+from edge.enrolment.takes import TakeRecorder
 from edge.errors import AudioSourceError, ConfigError
 from edge.labels import quoted
-from edge.live_requests import TAKE_TIMEOUT_S
 from edge.options import flags_given, listen_config
-from edge.own_state import ask_or_do, warn_of_unused
+from edge.own_state.commands import ask_or_do, warn_of_unused
+from edge.own_state.enrol import plain_clip
+from edge.own_state.live import TAKE_TIMEOUT_S
 from edge.pipeline import prepare
 from edge.sinks.text import standard_output, write_line
 from edge.sources.audio_file import AudioFileSource
-from edge.take_recorder import TakeRecorder
 
 LONGEST_CLIP_S = 60.0
 LONGEST_TOGETHER_S = 120.0

@@ -6,7 +6,7 @@ import argparse
 
 from edge.labels import quoted
 from edge.options import flags_given, listen_config
-from edge.own_state import ask_or_do
+from edge.own_state.commands import ask_or_do
 from edge.sinks.text import standard_output, write_line
 
 

@@ -15,13 +15,13 @@ from edge.config import ListenConfig
 from edge.control_client import NotRunningError, ask
 from edge.daemon import stopped_by_signals
 from edge.errors import AudioSourceError, SoundError
-from edge.live_requests import site_listener
 from edge.options import flags_given, listen_config
-from edge.own_state import ask_or_do, do, warn_of_unused
+from edge.own_state.commands import ask_or_do, do, warn_of_unused
+from edge.own_state.live import site_listener
+from edge.own_state.place import StatePlace
 from edge.pipeline import Pipeline, prepare
 from edge.requests import Answer
 from edge.sinks.text import standard_output, write_line
-from edge.state_place import StatePlace
 
 POLL_S = 2.0
 SOURCE_FLAGS = ("device", "input", "pcm", "input_command")

@@ -13,10 +13,10 @@ from typing import Any
 from edge.errors import BundleError, ConfigError, SinkError, one_line
 from edge.labels import quoted
 from edge.options import flags_given, listen_config
-from edge.overlay_file import MAX_OVERLAY_BYTES
-from edge.own_state import ask_or_do
+from edge.overlay.file import MAX_OVERLAY_BYTES
+from edge.overlay.whole_file import write_new_file
+from edge.own_state.commands import ask_or_do
 from edge.sinks.text import standard_output, write_line
-from edge.whole_file import write_new_file
 
 Asker = Callable[[str, Mapping[str, object]], Mapping[str, object]]
 

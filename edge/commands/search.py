@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from edge.embedding_log.since import parse_moment
 from edge.errors import ConfigError
 from edge.options import flags_given, listen_config
-from edge.own_state import ask_or_do
-from edge.since import parse_moment
+from edge.own_state.commands import ask_or_do
 from edge.sinks.text import standard_output, write_line
 
 

@@ -12,9 +12,9 @@ from edge.errors import BundleError
 from edge.labels import find_label, quoted, resolve_labels
 from edge.manifest import LabelEntry
 from edge.onnx_session import prefers_gpu
-from edge.overlay import Overlay
-from edge.overlay_labels import own_entries
-from edge.overlay_store import OverlayStore
+from edge.overlay.content import Overlay
+from edge.overlay.labels import own_entries
+from edge.overlay.store import OverlayStore
 from edge.pipeline import builtin_bundle
 
 

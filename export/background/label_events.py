@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.alarm_levels import alarm_levels
+from edge.calibration.alarm_levels import alarm_levels
 from edge.trigger_rule import TriggerRule
 
 _TOLERANCE = 1e-6

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.alarm_levels import own_and_best_rival
 from edge.background import Members
+from edge.calibration.alarm_levels import own_and_best_rival
 from edge.scoring import PrototypeSet
 from edge.trigger_rule import TriggerRule
 from export.background.hearing import Heard

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.alarm_levels import own_and_best_rival
 from edge.background import Background, Members
-from edge.calibration import FLOOR_BELOW_BUNDLE
+from edge.calibration.alarm_levels import own_and_best_rival
+from edge.calibration.expectation import FLOOR_BELOW_BUNDLE
 from edge.scoring import PrototypeSet
 from edge.trigger_rule import TriggerRule
 from export.background.hearing import Heard

@@ -10,9 +10,16 @@ from synthetic_bundle import THRESHOLD, write_synthetic_bundle
 
 from edge.background import Background
 from edge.bundle import Bundle
-from edge.calibration import CEILING, FLOOR_BELOW_BUNDLE, Expectation, countable, expectation, pooled_recall
-from edge.calibration_table import calibration_lines, expectation_json
-from edge.false_alarms import Rate
+from edge.calibration.expectation import (
+    CEILING,
+    FLOOR_BELOW_BUNDLE,
+    Expectation,
+    countable,
+    expectation,
+    pooled_recall,
+)
+from edge.calibration.false_alarms import Rate
+from edge.calibration.table import calibration_lines, expectation_json
 from edge.manifest import RuleDefaults
 from edge.scoring import PrototypeSet
 from edge.trigger import TriggerRule

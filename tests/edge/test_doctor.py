@@ -35,8 +35,8 @@ from edge.output_settings import (
     MqttSettings,
     WebhookSettings,
 )
-from edge.overlay import EnrolledSound
-from edge.overlay_store import OverlayStore
+from edge.overlay.content import EnrolledSound
+from edge.overlay.store import OverlayStore
 from edge.sources.microphone_choice import Microphone
 from edge.status import OutputStatus, Status
 from edge.types import AudioBlock

@@ -17,9 +17,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge import embedding_log
-from edge.embedding_log import EmbeddingLog, log_directory
-from edge.embedding_log_file import (
+from edge.embedding_log import log as embedding_log
+from edge.embedding_log.file import (
     LogFileError,
     LogHeader,
     LogPart,
@@ -29,8 +28,9 @@ from edge.embedding_log_file import (
     read_rows,
     row_type,
 )
-from edge.embedding_log_store import EmbeddingLogStore, LogRow
-from edge.embedding_log_writer import EmbeddingLogWriter
+from edge.embedding_log.log import EmbeddingLog, log_directory
+from edge.embedding_log.store import EmbeddingLogStore, LogRow
+from edge.embedding_log.writer import EmbeddingLogWriter
 from edge.errors import ConfigError
 from edge.output_settings import EmbeddingLogSettings
 from edge.recognizer import WindowReport
@@ -439,7 +439,7 @@ def test_it_warns_once_when_rows_are_lost_and_once_when_they_are_written_again(
 ) -> None:
     store = ScriptedStore([False, True, True, True, False, False, True])
     writer = EmbeddingLogWriter(store, 100)
-    with caplog.at_level(logging.WARNING, "edge.embedding_log_writer"):
+    with caplog.at_level(logging.WARNING, "edge.embedding_log.writer"):
         for number in range(7):
             writer.put(rows(number, 2))
             assert store.done.acquire(timeout=10)
@@ -458,7 +458,7 @@ def test_a_directory_that_cannot_be_made_is_warned_of_at_the_start_and_tried_aga
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "embeddings").write_text("in the way", encoding="utf-8")
-    with caplog.at_level(logging.WARNING, "edge.embedding_log_writer"):
+    with caplog.at_level(logging.WARNING, "edge.embedding_log.writer"):
         log = log_at(tmp_path)
         log.close()
         assert len(caplog.records) == 1

@@ -18,17 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge import embedding_search
 from edge.commands import search as search_command
-from edge.embedding_log_file import LogHeader, LogPart, file_name, log_paths, row_type
-from edge.embedding_log_store import EmbeddingLogStore, LogRow
-from edge.embedding_search import Found, search
-from edge.embedding_search_command import search_log
+from edge.embedding_log import search as embedding_search
+from edge.embedding_log.clusters import Cluster, ScoredRow, decluster, scored_rows
+from edge.embedding_log.file import LogHeader, LogPart, file_name, log_paths, row_type
+from edge.embedding_log.options import add_search_options
+from edge.embedding_log.search import Found, search
+from edge.embedding_log.search_files import search_log
+from edge.embedding_log.store import EmbeddingLogStore, LogRow
 from edge.errors import ConfigError
 from edge.output_settings import EmbeddingLogSettings
-from edge.row_clusters import Cluster, ScoredRow, decluster, scored_rows
 from edge.scoring import PrototypeSet
-from edge.search_options import add_search_options
 from edge.trigger_bank import TriggerBank
 from edge.trigger_rule import TriggerRule
 

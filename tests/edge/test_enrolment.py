@@ -7,13 +7,13 @@ import synthetic_bundle as synthetic
 from edge.background import Background, Members
 from edge.bundle import load_bundle
 from edge.encoder import load_encoder
-from edge.enrolment import Clip, Ground, enrol
-from edge.enrolment_check import NAMED_SHARE, alikeness, odd_clips
-from edge.enrolment_windows import ClipWindows, clip_windows
+from edge.enrolment.check import NAMED_SHARE, alikeness, odd_clips
+from edge.enrolment.enrol import Clip, Ground, enrol
+from edge.enrolment.windows import ClipWindows, clip_windows
 from edge.errors import ConfigError, LabelError
 from edge.frontend import LogMelFrontEnd, fit_clip
-from edge.overlay import EnrolledSound, Overlay
-from edge.overlay_labels import with_overlay
+from edge.overlay.content import EnrolledSound, Overlay
+from edge.overlay.labels import with_overlay
 from edge.recognizer import Recognizer, RecognizerSettings
 from edge.trigger_rule import TriggerRule
 from edge.types import AudioBlock, Embedding, Samples

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edge.explain import Explainer
+from edge.explaining.explain import Explainer
 from edge.recognizer import WindowReport
 from edge.scoring import PrototypeSet
 from edge.types import LabelState

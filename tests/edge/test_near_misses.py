@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import SinkError
-from edge.near_miss_file import NearMissFile, NearMissLog
-from edge.near_misses import NearMiss, NearMissTracker, begins_event
+from edge.explaining.near_miss_file import NearMissFile, NearMissLog
+from edge.explaining.near_misses import NearMiss, NearMissTracker, begins_event
+from edge.explaining.why_not import told_apart, why_not
 from edge.recognizer import Recognizer, RecognizerSettings, WindowReport
 from edge.trigger import TriggerRule
 from edge.types import AudioBlock, LabelState
-from edge.why_not import told_apart, why_not
 
 RATE = 1000
 HOP, WINDOW = 500, 2000
@@ -408,7 +408,7 @@ def test_closing_writes_what_was_not_over(tmp_path: Path) -> None:
 
 
 def test_a_full_file_is_rotated_and_two_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.near_miss_file.BYTES_PER_MB", 100)
+    monkeypatch.setattr("edge.explaining.near_miss_file.BYTES_PER_MB", 100)
     feed(log_at(tmp_path / "misses.jsonl"), 0, 40)
     files = {path.name: path for path in tmp_path.iterdir()}
     assert set(files) == {"misses.jsonl", "misses.jsonl.1", "misses.jsonl.2"}

@@ -20,15 +20,15 @@ from overlay_material import (
     with_sound,
 )
 
-from edge import overlay_commands
 from edge.commands import overlay as command
 from edge.control_client import MAX_ANSWER_BYTES
 from edge.control_server import MAX_REQUEST_BYTES
 from edge.errors import BundleError, ConfigError, LabelError, SinkError, SoundError
-from edge.overlay import Overlay
-from edge.overlay_file import MAX_OVERLAY_BYTES, overlay_bytes, parse_overlay
-from edge.overlay_options import add_overlay_options
-from edge.overlay_store import OverlayStore
+from edge.overlay import answers as overlay_commands
+from edge.overlay.content import Overlay
+from edge.overlay.file import MAX_OVERLAY_BYTES, overlay_bytes, parse_overlay
+from edge.overlay.options import add_overlay_options
+from edge.overlay.store import OverlayStore
 
 Run = Callable[..., list[str]]
 

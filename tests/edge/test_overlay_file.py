@@ -17,15 +17,15 @@ from overlay_material import CREATED, ENCODER, assert_same, full_overlay, own_so
 
 from edge.errors import BundleError
 from edge.labels import fold
-from edge.overlay import EnrolledSound, Overlay, SiteBackground
-from edge.overlay_file import MAX_OVERLAY_BYTES, overlay_bytes, parse_overlay
+from edge.overlay.content import EnrolledSound, Overlay, SiteBackground
+from edge.overlay.file import MAX_OVERLAY_BYTES, overlay_bytes, parse_overlay
 
 ADVICE = "go back with: edge-listen overlay rollback"
 
 texts = st.text(max_size=12)
 label_names = st.text(min_size=1, max_size=12).filter(lambda name: name.isprintable() and bool(fold(name)))
 thresholds = st.floats(-1, 1, allow_subnormal=False)
-positive = st.floats(0, 1e9, exclude_min=True, allow_subnormal=False)
+positive = st.floats(1e-6, 1e9)
 
 
 @st.composite

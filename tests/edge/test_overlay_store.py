@@ -32,9 +32,9 @@ from overlay_material import (
 )
 
 from edge.errors import BundleError, LabelError, SinkError, SoundError
-from edge.overlay import Overlay
-from edge.overlay_file import overlay_bytes
-from edge.overlay_store import OverlayStore
+from edge.overlay.content import Overlay
+from edge.overlay.file import overlay_bytes
+from edge.overlay.store import OverlayStore
 
 TESTS = Path(__file__).parents[1]
 PATHS = f"import sys; sys.path[:0] = {[str(TESTS), str(TESTS.parent)]!r}\n"
@@ -264,7 +264,7 @@ def test_two_threads_take_turns(store: OverlayStore) -> None:
 _ADDS_TEN = """
 from pathlib import Path
 from overlay_material import ENCODER, with_sound
-from edge.overlay_store import OverlayStore
+from edge.overlay.store import OverlayStore
 store = OverlayStore(Path(sys.argv[1]))
 print(flush=True)
 sys.stdin.readline()
@@ -301,7 +301,7 @@ def test_changes_of_two_processes_at_once_are_all_kept(tmp_path: Path, store: Ov
 _WRITES_FOR_EVER = """
 import os
 from pathlib import Path
-from edge.overlay_store import OverlayStore
+from edge.overlay.store import OverlayStore
 from test_overlay_store import ENCODER, counted, count_of
 store = OverlayStore(Path(sys.argv[1]))
 def write_for_ever():
@@ -388,7 +388,7 @@ from dataclasses import replace
 from pathlib import Path
 from overlay_material import ENCODER, full_overlay, own_sound
 from edge.errors import SinkError
-from edge.overlay_store import OverlayStore
+from edge.overlay.store import OverlayStore
 directory = Path(sys.argv[1])
 store = OverlayStore(directory)
 store.change(ENCODER, lambda _: full_overlay())

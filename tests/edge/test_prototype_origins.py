@@ -11,10 +11,10 @@ from synthetic_bundle import EMBEDDING_DIM, replace_file, write_synthetic_bundle
 
 from edge.bundle import Bundle, load_bundle
 from edge.custom_labels import CustomLabel, with_labels
+from edge.explaining.origins import prototype_origins
 from edge.manifest import LabelEntry
-from edge.overlay import EnrolledSound, Overlay, SiteBackground
-from edge.overlay_labels import with_overlay
-from edge.prototype_origins import prototype_origins
+from edge.overlay.content import EnrolledSound, Overlay, SiteBackground
+from edge.overlay.labels import with_overlay
 
 NOTHING_ADDED = Overlay("ab" * 32)
 HEADER = "file,author,licence,source,labels\n"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.embedding_log.since import parse_moment
 from edge.errors import ConfigError
-from edge.since import parse_moment
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,8 +10,8 @@ from edge.background import Background, Members
 from edge.errors import ConfigError
 from edge.recognizer import WindowReport
 from edge.scoring import PrototypeSet, scores
-from edge.site_background import N_STRETCHES, STRETCH_WINDOWS, SiteListener, clear_scores, learn
-from edge.site_prototypes import SITE_NAME, away_from_labels, site_prototypes, with_site
+from edge.site.listening import N_STRETCHES, STRETCH_WINDOWS, SiteListener, clear_scores, learn
+from edge.site.prototypes import SITE_NAME, away_from_labels, site_prototypes, with_site
 from edge.trigger_rule import TriggerRule
 
 RATE, HOP, WINDOW = 1000, 500, 2500

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from edge.background import Background, Members
 from edge.errors import ConfigError
-from edge.overlay import SiteBackground
+from edge.overlay.content import SiteBackground
 from edge.recognizer import WindowReport
 from edge.scoring import PrototypeSet, scores
-from edge.site_background import HeardSite, SiteListener
-from edge.site_effect import SiteEffect, effect_lines, site_effect
-from edge.site_events import events_by_label
-from edge.site_prototypes import away_from_labels, with_site
+from edge.site.effect import SiteEffect, effect_lines, site_effect
+from edge.site.events import events_by_label
+from edge.site.listening import HeardSite, SiteListener
+from edge.site.prototypes import away_from_labels, with_site
 from edge.trigger_rule import TriggerRule
 
 RATE, HOP, WINDOW = 1000, 500, 2500

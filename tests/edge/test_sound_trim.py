@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge.sound_trim import trimmed
+from edge.enrolment.trim import trimmed
 from edge.types import Samples
 
 RATE_HZ = 16_000

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.take_recorder import TakeRecorder
+from edge.enrolment.takes import TakeRecorder
 from edge.types import Samples
 
 RATE_HZ = 8_000

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.alarm_levels import alarm_levels
 from edge.background import Members, background_bytes, read_background
-from edge.false_alarms import false_alarms_of
+from edge.calibration.alarm_levels import alarm_levels
+from edge.calibration.false_alarms import false_alarms_of
 from edge.scoring import PrototypeSet
 from edge.trigger import Trigger
 from edge.trigger_rule import TriggerRule

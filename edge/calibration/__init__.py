@@ -1,0 +1,1 @@
+"""How often background raises an alarm, and the threshold for a rate asked for."""

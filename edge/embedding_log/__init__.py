@@ -1,0 +1,1 @@
+"""What each window sounded like, kept without sound, and searched."""

@@ -1,0 +1,1 @@
+"""A few recordings of a sound → a label."""

@@ -1,0 +1,1 @@
+"""Why an event began, and why a near miss was none."""

@@ -1,0 +1,1 @@
+"""What a person added to a bundle, and how it is kept."""

@@ -1,0 +1,1 @@
+"""What a place sounds like → rivals of the labels, and what they cost."""
