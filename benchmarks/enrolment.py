@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from enrolment_results import Results, table
 
 from edge.background import Background
 from edge.bundle import Bundle, load_bundle
@@ -37,7 +37,6 @@ from export.background.build import make_background
 from export.background.generated import generated_recordings
 from export.background.heard_store import HeardStore
 from export.background.hearing import Ear, Heard, recognizer_settings
-from export.evaluation.intervals import rate_interval, share_interval, source_bootstrap
 from export.starter.build import StarterSettings, build_starter
 from export.starter.calibration import MEMBERS_ARE, final_fold_members
 from export.starter.data import DEVELOPMENT_FOLDS, load_clips, read_mono
@@ -99,20 +98,6 @@ class Hours:
 
     calibration: float
     test: float
-
-
-@dataclass
-class Results:
-    """Of one class."""
-
-    found: dict[str, list[bool]] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-    alarms: list[int] = field(default_factory=list)
-    expected: list[float] = field(default_factory=list)
-    thresholds: list[float] = field(default_factory=list)
-    others: list[bool] = field(default_factory=list)
-    complained: list[bool] = field(default_factory=list)
-    named: list[bool] = field(default_factory=list)
 
 
 def rule_at(bundle: Bundle, threshold: float) -> TriggerRule:
@@ -249,33 +234,6 @@ def some_of_each(clips: Sequence[DataClip], fold: int, n_each: int) -> Iterator[
         if clip.fold == fold and by_class.setdefault(clip.target, 0) < n_each:
             by_class[clip.target] += 1
             yield clip
-
-
-def table(results: Mapping[str, Results], hours: float) -> Iterator[str]:
-    """Lines of Markdown."""
-    yield (
-        "| class | threshold | recall (95 %) | false alarms/h (95 %) | worst enrolment | expected/h "
-        "| others told | right ones complained of | wrong one named |"
-    )
-    yield "|-|-|-|-|-|-|-|-|-|"
-    for name, of_class in results.items():
-        names = sorted(of_class.found)
-        shares: NDArray[np.float64] = np.array([np.mean(of_class.found[clip]) for clip in names])
-        recall = source_bootstrap(shares, [of_class.sources[clip] for clip in names])
-        alarms = rate_interval(sum(of_class.alarms), hours * len(of_class.alarms))
-        yield (
-            f"| {name} | {min(of_class.thresholds):.2f} to {max(of_class.thresholds):.2f} "
-            f"| {recall.value:.2f} ({recall.low:.2f} to {recall.high:.2f}) "
-            f"| {alarms.value:.2f} ({alarms.low:.2f} to {alarms.high:.2f}) "
-            f"| {max(of_class.alarms) / hours:.1f}/h | {np.median(of_class.expected):.2f} "
-            f"| {share(of_class.others)} | {share(of_class.complained)} | {share(of_class.named)} |"
-        )
-
-
-def share(hits: Sequence[bool]) -> str:
-    """A share with its interval."""
-    found = share_interval(sum(hits), len(hits))
-    return f"{sum(hits)} of {len(hits)} ({found.low:.2f} to {found.high:.2f})"
 
 
 def main() -> None:

@@ -75,6 +75,7 @@ class Watched:
         outputs: the others.
         reloader: makes other configurations ready.
         requests: what is asked from elsewhere.
+        live: what of that takes sound as it comes.
         manager: the service manager, if one started this.
         on_labels: told when other labels are listened for.
     """
@@ -87,6 +88,7 @@ class Watched:
     outputs: Outputs
     reloader: Reloader
     requests: RequestQueue
+    live: LiveRequests
     manager: ServiceManager | None
     on_labels: Callable[[Pipeline], None]
 
@@ -121,14 +123,10 @@ class Caretaker:
         self._has_reopened = False
         self._took_block = False
         self._watched: Watched | None = None
-        self._live: LiveRequests | None = None
-        self._sentences: tuple[str, ...] = ()
 
     def watch(self, watched: Watched) -> None:
         """Begin."""
         self._watched = watched
-        self._live = LiveRequests(watched.reloader.ask)
-        self._sentences = watched.pipeline.sentences
         if watched.manager is not None:
             watched.manager.ready()
 
@@ -136,8 +134,8 @@ class Caretaker:
         """Take a block that is about to be heard."""
         self._block_s = time.monotonic()
         self._took_block = True
-        if self._watched is not None and self._live is not None:
-            self._live.took(block)
+        if self._watched is not None:
+            self._watched.live.took(block)
             self._watched.outputs.took(block)
 
     def saw(self, report: WindowReport) -> None:
@@ -149,8 +147,8 @@ class Caretaker:
             # Not now: the rest of a sound that broke off is heard when that is noticed, long after it came.
             self._guard.heard(self._block_s)
             self._has_reopened = False
-        if self._watched is not None and self._live is not None:
-            self._live.saw(report)
+        if self._watched is not None:
+            self._watched.live.saw(report)
             self._watched.outputs.saw(report)
 
     def tend(self) -> list[SoundEvent]:
@@ -172,8 +170,7 @@ class Caretaker:
             self._block_s, self._took_block = now_s, False
         if now_s - self._tend_s >= TEND_EVERY_S:
             self._tend_s = now_s
-            if self._live is not None:
-                self._live.tend(now_s)
+            watched.live.tend(now_s)
             self._look_at_source(now_s, watched)
             self._keep_pace(now_s, watched)
             events += self._tell_health(now_s, watched)
@@ -269,8 +266,8 @@ class Caretaker:
     def _answer(self, request: Request, watched: Watched) -> None:
         if request.command == "status":
             request.answer.set_result(self._status(time.monotonic(), watched).as_json_object())
-        elif request.command in LIVE_COMMANDS and self._live is not None:
-            self._live.answer(request, watched.reloader.pipeline)
+        elif request.command in LIVE_COMMANDS:
+            watched.live.answer(request, watched.reloader.pipeline)
         elif request.command in {"reload", "labels", *READING, *CHANGING}:
             watched.reloader.ask(request)
         else:
@@ -288,17 +285,13 @@ class Caretaker:
         self._keeper.listen_for(pipeline.prototypes, tuple(pipeline.rules))
         watched.outputs.change(change.outputs)
         watched.on_labels(pipeline)
-        if self._live is not None:
-            self._live.changed(pipeline)
+        watched.live.changed(pipeline)
         self._tell_s = 0.0  # so that outputs know of the labels before the first event of one
-        if pipeline.sentences != self._sentences:
+        if change.answer is None:
             logger.info("listening for %s from now on", ", ".join(pipeline.rules))
-        for sentence in pipeline.sentences:
-            if sentence not in self._sentences:
-                logger.info("%s", sentence)
-        self._sentences = pipeline.sentences
         if change.at_restart:
             logger.warning("used from the next start on: %s", ", ".join(change.at_restart))
-        answer = {"labels": list(pipeline.rules), "at_restart": list(change.at_restart)}
-        change.request.answer.set_result(answer if change.answer is None else change.answer)
+        change.request.answer.set_result(
+            change.answer or {"labels": list(pipeline.rules), "at_restart": list(change.at_restart)}
+        )
         return events

@@ -24,6 +24,7 @@ from edge.health import HealthMonitor
 from edge.live_view import LiveView
 from edge.observers import Observers
 from edge.outputs import Outputs
+from edge.own_state.live import LiveRequests
 from edge.pipeline import Pipeline
 from edge.recognizer import WindowReport
 from edge.reload import Reloader
@@ -96,6 +97,7 @@ def listen_live(  # noqa: PLR0913, PLR0917 - this is where they meet
                 outputs=outputs,
                 reloader=reloader,
                 requests=requests,
+                live=LiveRequests(reloader.ask),
                 manager=manager,
                 on_labels=observers.listen_for,
             )

@@ -45,6 +45,7 @@ class Observers:
         self._view = view
         self._stamper = stamper
         self._rate_hz = pipeline.sample_rate_hz
+        self._sentences = pipeline.sentences
         self._explainer = None
         if config.explain:
             origins, gate_dbfs = _origins(pipeline), pipeline.settings.gate_dbfs
@@ -73,7 +74,11 @@ class Observers:
                 observer(report)
 
     def listen_for(self, pipeline: Pipeline) -> None:
-        """Take what is listened for from now on."""
+        """Take what is listened for from now on, and say which rules are new."""
+        for sentence in pipeline.sentences:
+            if sentence not in self._sentences:
+                logger.info("%s", sentence)
+        self._sentences = pipeline.sentences
         if self._view is not None:
             self._view.listen_for(pipeline.prototypes.names, pipeline.thresholds)
         if self._explainer is not None:

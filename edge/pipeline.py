@@ -75,6 +75,11 @@ class Pipeline:
         return (*self.bundle.manifest.labels, *made, *own_entries(self.overlay, self.entry.name))
 
     @property
+    def site_level_dbfs(self) -> float | None:
+        """The place's usual level, if it was learned."""
+        return None if self.overlay.site is None else self.overlay.site.level_dbfs
+
+    @property
     def label_width(self) -> int:
         """Characters of the longest label listened for."""
         return max(map(len, (*self.rules, UNKNOWN_SOUND) if self.unknown else self.rules))
@@ -105,7 +110,6 @@ class Pipeline:
         )
 
     def _unknown_sounds(self, numbers: Iterator[int]) -> UnknownSounds:
-        site = self.overlay.site
         return UnknownSounds(
             self.prototypes.names,
             self.thresholds,
@@ -113,7 +117,7 @@ class Pipeline:
             self.settings.window_hop,
             self.sample_rate_hz,
             numbers,
-            None if site is None else site.level_dbfs,
+            self.site_level_dbfs,
         )
 
     def listening_for(self, config: ListenConfig, overlay: Overlay | None = None) -> Pipeline:

@@ -25,6 +25,7 @@ from edge.health import HealthMonitor
 from edge.output_makers import Surroundings
 from edge.output_settings import EventFileSettings, HealthSettings
 from edge.outputs import Outputs
+from edge.own_state.live import LiveRequests
 from edge.pipeline import Pipeline, prepare
 from edge.recognizer import WindowReport
 from edge.reload import Reloader
@@ -143,6 +144,7 @@ class Scene:
                 outputs=self.outputs,
                 reloader=self.reloader,
                 requests=self.requests,
+                live=LiveRequests(self.reloader.ask),
                 manager=self._manager if as_service else None,
                 on_labels=lambda _pipeline: None,
             )

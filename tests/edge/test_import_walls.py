@@ -68,6 +68,7 @@ CORE = [
     "scoring",
     "trigger",
     "trigger_bank",
+    "trigger_rule",
     "recognizer",
     "stream_time",
     "types",
