@@ -42,7 +42,7 @@ class Bundle:
         sha256: of the bytes of manifest.json, and so of every file's.
         arrays: encoder name → its prototypes.
         goldens: encoder name → its golden log-mel and embedding.
-        background: what false alarms are counted in, by the first encoder; None if the bundle has none.
+        background_maker: hash of the encoder that made the background; None if the bundle has none.
     """
 
     directory: Path
@@ -50,7 +50,7 @@ class Bundle:
     sha256: str
     arrays: Mapping[str, Prototypes]
     goldens: Mapping[str, Golden]
-    background: Background | None
+    background_maker: str | None
 
     def encoder_entry(self, name: str | None = None, *, for_gpu: bool = False) -> EncoderEntry:
         """Pick an encoder: by name, else the first meant for the device, else the first of all.
@@ -76,8 +76,8 @@ class Bundle:
         """
         paths = self._verified(entry.files)
         self._check_maker(entry, entry.prototypes, self.arrays[entry.name].encoder_sha256)
-        if self.background is not None and entry is self.manifest.encoders[0]:
-            self._check_maker(entry, self.manifest.background or "", self.background.encoder_sha256)
+        if self.background_maker is not None and entry is self.manifest.encoders[0]:
+            self._check_maker(entry, self.manifest.background or "", self.background_maker)
         return paths
 
     def verified_text_encoder(self, entry: TextEncoderEntry) -> tuple[Path, Path]:
@@ -98,6 +98,14 @@ class Bundle:
             background=tuple(label.kind == "background" for label in labels),
             rivals_groups=tuple(label.rivals_group for label in labels),
         )
+
+    @property
+    def background(self) -> Background | None:
+        """What false alarms are counted in, by the first encoder, read each time; None if there is none.
+
+        Raises: BundleError if it was changed since the bundle was verified.
+        """
+        return _background(self.directory, self.manifest)
 
     def golden(self, entry: EncoderEntry) -> Golden:
         """A log-mel and what this encoder must make of it."""
@@ -176,8 +184,13 @@ def load_bundle(directory: Path) -> Bundle:
     }
     shape = (manifest.n_frames, manifest.log_mel.n_mels)
     goldens = {e.name: read_golden(directory / e.golden, *shape, e.embedding_dim) for e in manifest.encoders}
-    background = None
-    if manifest.background is not None:
-        path, dim = directory / manifest.background, manifest.encoders[0].embedding_dim
-        background = read_background(path, dim, len(manifest.labels))
-    return Bundle(directory, manifest, hashlib.sha256(data).hexdigest(), arrays, goldens, background)
+    background = _background(directory, manifest)
+    maker = None if background is None else background.encoder_sha256
+    return Bundle(directory, manifest, hashlib.sha256(data).hexdigest(), arrays, goldens, maker)
+
+
+def _background(directory: Path, manifest: Manifest) -> Background | None:
+    if manifest.background is None:
+        return None
+    path, embedding_dim = directory / manifest.background, manifest.encoders[0].embedding_dim
+    return read_background(path, embedding_dim, len(manifest.labels))

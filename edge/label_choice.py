@@ -109,12 +109,13 @@ def _thresholds_by_rate(
 
     Raises: ConfigError if the configuration asks for one and the bundle has no background to count in.
     """
+    rates = {name: rules.false_alarms or overlay.false_alarms.get(name) for name, rules in chosen.items()}
+    rates = {name: rate for name, rate in rates.items() if rate and chosen[name].threshold is None}
+    background = bundle.background if rates else None
     found = {}
-    for name, rules in chosen.items():
-        per_h = rules.false_alarms or overlay.false_alarms.get(name)
-        if per_h is None or rules.threshold is not None:
-            continue
-        if bundle.background is None:
+    for name, per_h in rates.items():
+        rules = chosen[name]
+        if background is None:
             if rules.false_alarms is None:
                 logger.warning(
                     "%s was calibrated with another bundle; this one has no background to do it with, so its "
@@ -132,10 +133,10 @@ def _thresholds_by_rate(
             prototypes.names.index(name),
             rule,
             prototypes,
-            bundle.background,
+            background,
             per_h,
             own[name],
-            countable(rule, defaults, settings.hop_s, bundle.background.hop_s),
+            countable(rule, defaults, settings.hop_s, background.hop_s),
         )
         found[name] = expected.threshold
     return found
@@ -182,13 +183,14 @@ def _warn_of_deafness(
     rules: Mapping[str, TriggerRule], prototypes: PrototypeSet, bundle: Bundle, overlay: Overlay
 ) -> None:
     """Say which labels a background that was learned for others makes deaf."""
-    if overlay.site is None or bundle.background is None:
+    background = None if overlay.site is None else bundle.background
+    if overlay.site is None or background is None:
         return
     names = {label.name for label in bundle.manifest.labels}
     for label, rule in rules.items():
         if label not in names:
             continue
-        members = label_members(label, rule, without_site(prototypes), bundle.background)
+        members = label_members(label, rule, without_site(prototypes), background)
         before, after = members.n_found(), members.n_found(overlay.site.vectors)
         if before - after > max(1.0, MAX_LABEL_COST * before):
             logger.warning(
