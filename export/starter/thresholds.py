@@ -38,6 +38,7 @@ def shrunk_thresholds(windows: WindowScores, false_share: float) -> tuple[NDArra
 
     A label's cost at a threshold is the share of its clips in which too few windows reach it, plus the share
     of other clips in which enough do, over `false_share`: alarms in that share cost as much as missing all.
+    A label without clips gets the common one.
 
     Returns: (n_labels,) float32 thresholds, and the common one.
     """
@@ -47,9 +48,11 @@ def shrunk_thresholds(windows: WindowScores, false_share: float) -> tuple[NDArra
     for label in range(n_labels):
         reached = confirming[:, label, None] >= GRID
         own = target == label
+        if not own.any():
+            continue
         costs[label] = 1.0 - reached[own].mean(axis=0) + reached[~own].mean(axis=0) / false_share
         counts[label] = own.sum()
-    common = _cheapest(costs.mean(axis=0))
+    common = _cheapest(costs[counts > 0].mean(axis=0))
     best = np.array([_cheapest(of_label) for of_label in costs])
     share = counts / (counts + SHRINKAGE_CLIPS)
     return np.round(share * best + (1.0 - share) * common, 3).astype(np.float32), common

@@ -131,3 +131,12 @@ def test_few_clips_draw_a_threshold_to_the_common_one() -> None:
     assert many[1] == pytest.approx(0.33, abs=0.03)
     assert few[1] == pytest.approx((0.33 * 5 + few_common * 10) / 15, abs=0.05)
     assert common > 0.5
+
+
+def test_a_label_without_clips_gets_the_common_threshold() -> None:
+    windows = planted_scores(0.2, 50)
+    wider = np.concatenate([windows.scores, np.full((len(windows.scores), 1), 0.1, np.float32)], axis=1)
+    before, common = shrunk_thresholds(windows, false_share=0.05)
+    after, same = shrunk_thresholds(WindowScores(wider, windows.clip, windows.target), false_share=0.05)
+    assert same == common
+    assert after.tolist() == [*before.tolist(), pytest.approx(common, abs=1e-3)]
