@@ -451,3 +451,24 @@ def test_a_calibration_that_the_settings_overrule_says_so(
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["fixed"] == ["siren"]
+
+
+def test_a_label_that_a_background_learned_before_makes_deaf_is_warned_of(
+    bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    site = tmp_path / "site.wav"
+    soundfile.write(site, tone(1000.0, 180, 0.2), SAMPLE_RATE_HZ)
+    rule = ("--bundle", str(bundle), "--config", str(tmp_path / "config.toml"))
+    (tmp_path / "config.toml").write_text("[rules]\nmargin = 0.05\n")
+    done = edge_listen(
+        "learn-background", "--minutes", "3", "--input", str(site), "--labels", "dog bark", *rule,
+        environment=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    both = edge_listen(
+        "--labels", "siren,dog bark", "--input", str(scene(tmp_path)), *rule, environment=environment
+    )
+    assert both.returncode == 0, both.stderr
+    warnings = [line for line in both.stderr.decode().splitlines() if "learned here" in line]
+    assert len(warnings) == 1
+    assert '"siren"' in warnings[0]
