@@ -85,7 +85,7 @@ class Place:
 
     def prototypes(self, sound: EnrolledSound) -> PrototypeSet:
         """With the sound's."""
-        return with_overlay(self.ground.prototypes, Overlay("", (sound,)))
+        return with_overlay(self.ground.prototypes, Overlay("", (sound,)), self.ground.thresholds)
 
     def rules(self, sound: EnrolledSound) -> dict[str, TriggerRule]:
         """The sound's, at its threshold."""

@@ -265,7 +265,8 @@ class Caretaker:
 
     def _answer(self, request: Request, watched: Watched) -> None:
         if request.command == "status":
-            request.answer.set_result(self._status(time.monotonic(), watched).as_json_object())
+            status = self._status(time.monotonic(), watched).as_json_object()
+            request.answer.set_result({**status, "learning": watched.live.learning})
         elif request.command in LIVE_COMMANDS:
             watched.live.answer(request, watched.reloader.pipeline)
         elif request.command in {"reload", "labels", *READING, *CHANGING}:

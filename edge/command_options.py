@@ -112,11 +112,11 @@ def _own_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _calibrate_options(parser: argparse.ArgumentParser) -> None:
-    add_setting(parser, "labels")
-    add_setting(parser, "false_alarms")
+    add_setting(parser, "labels", "those that an edge-listen that runs listens for")
+    add_setting(parser, "false_alarms", "what was kept for a label before, else 0.5/h")
     parser.add_argument("--dry-run", action="store_true", help="only say what to expect; keep nothing")
     parser.add_argument(
-        "--reset", action="store_true", help="go back to the thresholds that the labels had before"
+        "--reset", action="store_true", help="forget the rates kept, of these labels or, without any, of all"
     )
     _control_options(parser)
     _own_options(parser)
@@ -152,7 +152,8 @@ def _enroll_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--replace", action="store_true", help="in place of the sound of that name")
     parser.add_argument("--anyway", action="store_true", help="even if its clips don't sound alike")
-    for name in ("false_alarms", "device", "input", "pcm", "input_command"):
+    add_setting(parser, "false_alarms", "0.5/h")
+    for name in ("device", "input", "pcm", "input_command"):
         add_setting(parser, name)
     _control_options(parser)
     _own_options(parser)

@@ -20,7 +20,6 @@ from edge.rule_presets import trigger_rule
 from edge.rule_sentence import rule_sentence
 from edge.scoring import PrototypeSet
 from edge.site.cost import MAX_LABEL_COST, label_members
-from edge.site.prototypes import without_site
 from edge.trigger import TriggerRule
 
 logger = logging.getLogger(__name__)
@@ -75,8 +74,8 @@ def choose_labels(
     labels = resolve_labels(words, known, _way_to_add(manifest)) if words else []
     own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
     chosen = {name: own_rules.get(name, config.rules) for name in labels}
-    prototypes = with_overlay(with_labels(bundle.prototypes(entry), made), overlay)
     thresholds = {e.name: e.thresholds[entry.name] for e in known if e.kind == "label"}
+    prototypes = with_overlay(with_labels(bundle.prototypes(entry), made), overlay, thresholds)
     thresholds |= _thresholds_by_rate(chosen, thresholds, prototypes, bundle, overlay, settings)
     rules = {
         name: trigger_rule(each, thresholds[name], manifest.rules, settings.window_s, settings.hop_s)
@@ -182,20 +181,21 @@ def _warn_of_notes(known: Sequence[LabelEntry], labels: Sequence[str]) -> None:
 def _warn_of_deafness(
     rules: Mapping[str, TriggerRule], prototypes: PrototypeSet, bundle: Bundle, overlay: Overlay
 ) -> None:
-    """Say which labels a background that was learned for others makes deaf."""
-    background = None if overlay.site is None else bundle.background
-    if overlay.site is None or background is None:
+    """Say which labels own sounds, or a background that was learned for others, make deaf."""
+    if overlay.site is None and not overlay.sounds:
         return
+    background = bundle.background
     names = {label.name for label in bundle.manifest.labels}
     for label, rule in rules.items():
-        if label not in names:
+        if background is None or label not in names:
             continue
-        members = label_members(label, rule, without_site(prototypes), background)
-        before, after = members.n_found(), members.n_found(overlay.site.vectors)
+        alone = bundle.prototypes(bundle.manifest.encoders[0])
+        before = label_members(label, rule, alone, background).n_found()
+        after = label_members(label, rule, prototypes, background).n_found()
         if before - after > max(1.0, MAX_LABEL_COST * before):
             logger.warning(
-                "with the background learned here, %d of %d recordings of %s are found that were found "
-                "without: learn it again while this is listened for, or learn-background --forget",
+                "with what was enrolled and learned here, %d of %d recordings of %s are found that were "
+                "found without: see edge-listen overlay; forget a sound, or learn the background again",
                 after,
                 before,
                 quoted(label),

@@ -16,7 +16,7 @@ from edge.live_view import LiveView
 from edge.pipeline import Pipeline
 from edge.recognizer import WindowReport
 from edge.state import state_directory
-from edge.times import utc
+from edge.times import local_clock, stream_clock, utc
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,9 @@ class Observers:
         self._explainer = None
         if config.explain:
             origins, gate_dbfs = _origins(pipeline), pipeline.settings.gate_dbfs
-            self._explainer = Explainer(_tell, origins, pipeline.prototypes, gate_dbfs, self._rate_hz)
+            self._explainer = Explainer(
+                _tell, origins, pipeline.prototypes, gate_dbfs, self._rate_hz, self._clock
+            )
         self._misses = None
         if config.near_misses is not None:
             file = NearMissFile(config.near_misses)
@@ -89,6 +91,11 @@ class Observers:
         for observer in (self._explainer, self._misses, self._log):
             if observer is not None:
                 observer.close()
+
+    def _clock(self, stream_s: float) -> str:
+        """As the console shows an event's time."""
+        time = self._time_of(stream_s)
+        return stream_clock(stream_s) if time is None else local_clock(time)
 
     def _time_of(self, stream_s: float) -> datetime | None:
         unix_s = self._stamper.unix_s(stream_s)

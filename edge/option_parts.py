@@ -32,12 +32,19 @@ def non_empty_path(text: str) -> Path:
     return Path(text)
 
 
-def add_setting(group: argparse._ActionsContainer, name: str) -> None:
-    """Add a setting's option. One that isn't given leaves no trace, so that the file's value holds."""
+def add_setting(group: argparse._ActionsContainer, name: str, default_here: str = "") -> None:
+    """Add a setting's option. One that isn't given leaves no trace, so that the file's value holds.
+
+    default_here: how help names the default, where a command has another than listening.
+    """
     setting = SETTINGS[name]
     names = ["-v", flag(name)] if name == "verbose" else [flag(name)]
     text = setting.help.replace("%", "%%")
-    default = setting.default or getattr(RuleSettings if name in RULE_NAMES else ListenConfig, name, None)
+    default = (
+        default_here
+        or setting.default
+        or getattr(RuleSettings if name in RULE_NAMES else ListenConfig, name, None)
+    )
     if default not in (None, ()) and setting.kind != "switch":
         text += f" (default: {default})"
     if setting.kind == "switch":

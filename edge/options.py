@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from edge.command_options import COMMANDS, command_parser
 from edge.config import ListenConfig
@@ -17,6 +18,7 @@ from edge.config_file import load_config
 from edge.errors import ConfigError
 from edge.option_parts import Formatter, add_config, add_setting, non_empty_path
 from edge.output_settings import ClipsSettings, EmbeddingLogSettings, keys_of
+from edge.setting_values import check_value
 from edge.settings import PER_LABEL_FLAGS, SETTINGS, flag
 
 _GROUPS = {
@@ -54,12 +56,13 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     return command_parser(argv[0]).parse_args(argv[1:], argparse.Namespace(command=argv[0]))
 
 
-def listen_config(args: argparse.Namespace) -> ListenConfig:
+def listen_config(args: argparse.Namespace, without: Sequence[str] = ()) -> ListenConfig:
     """The settings that a parsed command line and its configuration file come to.
 
+    without: settings whose flags mean something else to a command.
     Raises: ConfigError.
     """
-    flags = {name: value for name, value in vars(args).items() if name in SETTINGS}
+    flags = {name: value for name, value in vars(args).items() if name in SETTINGS and name not in without}
     label_flags: dict[str, dict[str, object]] = {}
     for name in PER_LABEL_FLAGS:
         for text in flags.pop(name, []):
@@ -69,6 +72,20 @@ def listen_config(args: argparse.Namespace) -> ListenConfig:
     if getattr(args, "embedding_log", False) and config.embedding_log is None:
         config = replace(config, embedding_log=EmbeddingLogSettings())
     return _with_clips(config, args)
+
+
+def asked_rates(args: argparse.Namespace) -> tuple[float | None, dict[str, float]]:
+    """What --false-alarms asked for: of all labels, and of single ones. Raises: ConfigError."""
+    common: float | None = None
+    single: dict[str, float] = {}
+    for text in getattr(args, "false_alarms", []):
+        label, value = _label_and_value("false_alarms", text)
+        rate: Any = check_value(flag("false_alarms"), SETTINGS["false_alarms"], value)
+        if label:
+            single[label] = rate
+        else:
+            common = rate
+    return common, single
 
 
 def flags_given(args: argparse.Namespace, *names: str) -> list[str]:

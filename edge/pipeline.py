@@ -25,7 +25,7 @@ from edge.state import state_directory
 from edge.trigger import TriggerRule
 from edge.trigger_bank import TriggerBank
 from edge.types import Encoder
-from edge.unknown_sound import UNKNOWN_SOUND, UnknownSettings, UnknownSounds
+from edge.unknown_sound import UNKNOWN_SOUND, UnknownSettings, UnknownSounds, unknown_sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,12 @@ class Pipeline:
         """Of the bundle, made for this run, and the person's own."""
         made = (label.entry for label in self.made)
         return (*self.bundle.manifest.labels, *made, *own_entries(self.overlay, self.entry.name))
+
+    @property
+    def all_sentences(self) -> tuple[str, ...]:
+        """What every rule says, that of unknown sounds too."""
+        unknown = (unknown_sentence(UnknownSettings()),) if self.unknown else ()
+        return (*self.sentences, *unknown)
 
     @property
     def site_level_dbfs(self) -> float | None:

@@ -150,6 +150,7 @@ class Trigger:
             supported / self._sample_rate_hz,
             self._rule.confirm_s,
             phase,
+            self._rule.off_threshold,
         )
 
     def close(self, end_sample: int) -> list[SoundEvent]:

@@ -97,6 +97,7 @@ class LabelState(NamedTuple):
         confirm_s: seconds of support that it takes.
         phase: "idle"; "confirming", supported but not enough yet; "on"; "spent", ended by its rule while the
             sound may go on; "cooling down".
+        off_threshold: that it must reach for an event to go on.
     """
 
     label: str
@@ -109,6 +110,7 @@ class LabelState(NamedTuple):
     supported_s: float
     confirm_s: float
     phase: Literal["idle", "confirming", "on", "spent", "cooling down"]
+    off_threshold: float = -1.0
 
 
 class Encoder(Protocol):

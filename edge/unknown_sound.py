@@ -63,6 +63,15 @@ class UnknownSettings:
             raise ConfigError(f"background_below must be within 0 and 1, not {self.background_below!r}")
 
 
+def unknown_sentence(settings: UnknownSettings) -> str:
+    """What counts as one, for a person."""
+    return (
+        f"{UNKNOWN_SOUND}: told when a sound is {settings.above_db:g} dB above the usual level here and like "
+        f"no label and no background, for {settings.confirm_s:g} s within {settings.within_s:g} s; "
+        f"{settings.cooldown_s:g} s without another"
+    )
+
+
 class UnknownSounds:
     """Tells of them, window by window, beside the labels' triggers.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from base64 import b64decode
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +21,7 @@ from edge.daemon import stopped_by_signals
 from edge.enrolment.takes import TakeRecorder
 from edge.errors import AudioSourceError, ConfigError
 from edge.labels import quoted
-from edge.options import flags_given, listen_config
+from edge.options import asked_rates, flags_given, listen_config
 from edge.own_state.commands import ask_or_do, warn_of_unused
 from edge.own_state.enrol import plain_clip
 from edge.own_state.live import TAKE_TIMEOUT_S
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises: SoundError; then nothing has changed.
     """
-    config = listen_config(args)
+    config = listen_config(args, without=("false_alarms",))
     if bool(args.clips) == bool(args.record):
         raise ConfigError("give the sound as audio files, or --record 3 to record it three times")
     if args.record and args.record < LEAST_TAKES:
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     arguments: dict[str, object] = {
         "name": args.name,
         "clips": clips,
-        "per_h": config.rules.false_alarms,
+        "per_h": asked_rates(args)[0],
         "replace": args.replace,
         "anyway": args.anyway,
     }
@@ -82,6 +83,10 @@ def _lines(answer: dict[str, Any]) -> list[str]:
         lines.append(f"the configuration sets its threshold otherwise: {answer['in_force']:.2f} is in force")
     lines += [f"kept although it is odd: {odd}" for odd in answer["odd"]]
     lines += answer["notes"]
+    lines += [
+        f"with it, {cost['label']} is found in {cost['after']} of the {cost['before']} recordings of before"
+        for cost in answer["costs"]
+    ]
     return [*lines, f"listen for it with: edge-listen --labels {quoted(name)}"]
 
 
@@ -129,7 +134,9 @@ def _record(args: argparse.Namespace, config: ListenConfig) -> list[dict[str, ob
     takes = []
     for number in range(1, n_takes + 1):
         _prompt(number, n_takes)
-        takes.append({**ask("record", timeout_s=TAKE_TIMEOUT_S + _ANSWER_S), "name": f"take {number}"})
+        take = ask("record", timeout_s=TAKE_TIMEOUT_S + _ANSWER_S)
+        takes.append({**take, "name": f"take {number}"})
+        _tell_of_take(len(b64decode(str(take["pcm"]))) / 2.0 / float(str(take["rate_hz"])))
     return takes
 
 
@@ -145,6 +152,7 @@ def _record_here(n_takes: int, config: ListenConfig) -> list[dict[str, object]]:
             take = None if block is None else recorder.push(block.samples)
             if take is not None:
                 takes.append(plain_clip(f"take {len(takes) + 1}", take, pipeline.sample_rate_hz))
+                _tell_of_take(len(take) / pipeline.sample_rate_hz)
                 began_s = time.monotonic()
                 if len(takes) == n_takes:
                     return takes
@@ -160,3 +168,8 @@ def _record_here(n_takes: int, config: ListenConfig) -> list[dict[str, object]]:
 def _prompt(number: int, n_takes: int) -> None:
     with suppress(OSError):
         write_line(standard_output(), f"make the sound now ({number} of {n_takes}), then a second of quiet")
+
+
+def _tell_of_take(duration_s: float) -> None:
+    with suppress(OSError):
+        write_line(standard_output(), f"recorded {duration_s:.1f} s")

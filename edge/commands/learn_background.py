@@ -48,7 +48,11 @@ def run(args: argparse.Namespace) -> int:
         _print(_learn_here(config, wanted_s, args.max_cost / 100.0))
         return 0
     warn_of_unused(flags_given(args, "bundle", "config", "labels", "threshold", *SOURCE_FLAGS))
-    print("the edge-listen that runs learns; Ctrl-C leaves it at that", file=sys.stderr)
+    print(
+        f"the edge-listen that runs learns for {args.minutes:g} minutes and goes on after Ctrl-C; "
+        "--cancel stops it",
+        file=sys.stderr,
+    )
     while state["state"] == "learning":
         _show(float(str(state["heard_s"])), wanted_s)
         time.sleep(POLL_S)

@@ -25,7 +25,7 @@ from edge.outbox import Outbox
 from edge.output_makers import Surroundings
 from edge.output_settings import RECORD_KINDS
 from edge.outputs import Outputs
-from edge.pipeline import Pipeline, prepare
+from edge.pipeline import Pipeline, overlay_store, prepare
 from edge.recognizer import WindowReport
 from edge.reload import Reloader
 from edge.requests import RequestQueue
@@ -71,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
         logger.info(
             "listening to %s for %s (%s)", source.name, ", ".join(pipeline.rules), pipeline.description
         )
-        for sentence in pipeline.sentences:
+        if pipeline.overlay.is_empty and overlay_store().elsewhere(pipeline.encoder_sha256):
+            logger.info("what was enrolled, learned and calibrated with another encoder is not used")
+        for sentence in pipeline.all_sentences:
             logger.info("%s", sentence)
         with closing(sink), stopped_by_signals(source):
             if isinstance(source, AudioFileSource):

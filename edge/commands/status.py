@@ -36,6 +36,9 @@ def _lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if status["waiting_for"]:
         lines.insert(1, ("waiting", status["waiting_for"]))
+    if status.get("learning"):
+        heard_s, wanted_s = status["learning"]["heard_s"], status["learning"]["wanted_s"]
+        lines.append(("learning", f"the background: {heard_s / 60:.1f} of {wanted_s / 60:g} minutes"))
     lines += [("condition", condition) for condition in status["conditions"]]
     lines += [("heard", f"{label}: {count}") for label, count in status["events"].items()]
     last = status["last_event"]

@@ -158,7 +158,7 @@ def conflicts(
     thresholds: of the labels among them.
     Returns: 3 at most, the nearest first.
     """
-    near = np.mean([scores(clip.of_sound, prototypes).mean(axis=0) for clip in clips], axis=0)
+    near = np.max([scores(clip.of_sound, prototypes).mean(axis=0) for clip in clips], axis=0)
     found = [
         Conflict(prototypes.names[place], float(near[place]), own_cosine)
         for place in np.argsort(-near, kind="stable")[:_MOST_CONFLICTS]

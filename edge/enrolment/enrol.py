@@ -114,6 +114,7 @@ def enrol(
     """
     if name in ground.prototypes.names:
         raise LabelError(f"there is a sound called {name} already: give yours another name")
+    _check_distinct(clips)
     heard = _heard(clips, ground)
     alike = alikeness(heard, ground.prototypes, ground.background)
     odd = odd_clips(heard, alike)
@@ -131,6 +132,16 @@ def enrol(
         n_found=chosen.n_found,
         notes=chosen.notes,
     )
+
+
+def _check_distinct(clips: Sequence[Clip]) -> None:
+    """The same recording twice would find itself when it is left out. Raises: ConfigError."""
+    for place, clip in enumerate(clips):
+        for other in clips[:place]:
+            if np.array_equal(clip.samples, other.samples):
+                raise ConfigError(
+                    f"{clip.name} is the same recording as {other.name}: give others of the same sound"
+                )
 
 
 def _heard(clips: Sequence[Clip], ground: Ground) -> list[ClipWindows]:
@@ -181,13 +192,13 @@ def _chosen(
 ) -> ChosenThreshold:
     place, hop_s = len(ground.prototypes.names), ground.hop_length / ground.sample_rate_hz
     levels = [
-        found_levels(clip, place, _with(ground.prototypes, others), ground.rule, hop_s)
+        found_levels(clip, place, _with(ground, others), ground.rule, hop_s)
         for clip, others in zip(heard, left_out, strict=True)
     ]
     return choose_threshold(
         levels,
         place,
-        _with(ground.prototypes, sound),
+        _with(ground, sound),
         ground.rule,
         ground.background,
         ground.thresholds,
@@ -195,5 +206,5 @@ def _chosen(
     )
 
 
-def _with(prototypes: PrototypeSet, sound: EnrolledSound) -> PrototypeSet:
-    return with_overlay(prototypes, Overlay(encoder_sha256="", sounds=(sound,)))
+def _with(ground: Ground, sound: EnrolledSound) -> PrototypeSet:
+    return with_overlay(ground.prototypes, Overlay("", (sound,)), ground.thresholds)

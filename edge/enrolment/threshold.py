@@ -86,8 +86,8 @@ def choose_threshold(
     notes = _lost(levels, threshold)
     if wanted > threshold:
         too_short = (
-            f"{counted.hours:.3g} h of background are too few to tell {per_h:g} false alarms an hour: the "
-            "threshold is above all that was heard in it"
+            f"{per_h:g} false alarms an hour can't be promised without missing the sound: its threshold is "
+            f"above all that the bundle keeps of {counted.hours:.3g} h of background"
         )
         notes = (too_short, *notes)
     return ChosenThreshold(threshold, counted.expected(threshold), _n_found(levels, threshold), notes)

@@ -31,6 +31,7 @@ class Explainer:
         prototypes: what the reports' scores are of.
         gate_dbfs: the level below which windows are passed over.
         sample_rate_hz: of the reports' positions.
+        clock: a position in seconds → as it is shown.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Explainer:
         prototypes: PrototypeSet,
         gate_dbfs: float,
         sample_rate_hz: int,
+        clock: Callable[[float], str] = stream_clock,
     ) -> None:
         self._write = write
+        self._clock_of = clock
         self._gate_dbfs = gate_dbfs
         self._sample_rate_hz = sample_rate_hz
         self._misses = NearMissTracker(sample_rate_hz)
@@ -73,7 +76,7 @@ class Explainer:
         self._write(f"{self._clock(self._end_sample)}  {text}")
 
     def _clock(self, sample: int) -> str:
-        return stream_clock(sample / self._sample_rate_hz)
+        return self._clock_of(sample / self._sample_rate_hz)
 
     def _tell_state(self, report: WindowReport) -> None:
         before, self._state = self._state, report.state
@@ -96,6 +99,9 @@ class Explainer:
 
     def _tell_phase(self, before: str, state: LabelState, embedding: Embedding | None) -> None:
         is_event = begins_event(before, state.phase)
+        if before == "on" and state.phase != "on":
+            self._tell(f"{state.label} {before} -> {state.phase}: {_ending(state)}")
+            return
         parts = [f"{state.label} {before} -> {state.phase}: {_figures(state)}"]
         if is_event or state.phase == "confirming":
             parts.append(f"supported {state.supported_s:.2f} of {state.confirm_s:.2f} s")
@@ -110,6 +116,17 @@ class Explainer:
         cosines = prototypes.vectors[rows] @ embedding
         best = int(cosines.argmax())
         return f"matched {cosines[best]:.2f}: {self._origins[rows[best]]}"
+
+
+def _ending(state: LabelState) -> str:
+    """Why an event is over."""
+    if state.phase == "spent":
+        return "its rule ends it, however long it sounds"
+    if state.score is None:
+        return "nothing is scored any more"
+    if state.score < state.off_threshold:
+        return f"{state.score:.2f}, under the {state.off_threshold:.2f} that would hold it"
+    return _figures(state)
 
 
 def _figures(state: LabelState) -> str:

@@ -65,3 +65,8 @@ class Overlay:
     sounds: tuple[EnrolledSound, ...] = ()
     site: SiteBackground | None = None
     false_alarms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self.sounds and self.site is None and not self.false_alarms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from edge.errors import BundleError, LabelError
 from edge.labels import find_label, fold, quoted
 from edge.manifest import LabelEntry
 from edge.overlay.content import EnrolledSound, Overlay
-from edge.scoring import PrototypeSet
+from edge.scoring import PrototypeSet, scores
 from edge.site.prototypes import SITE_NAME, with_site
 from edge.unknown_sound import UNKNOWN_SOUND
 
@@ -72,9 +72,13 @@ def _entry(sound: EnrolledSound, encoder: str) -> LabelEntry:
     )
 
 
-def with_overlay(prototypes: PrototypeSet, overlay: Overlay) -> PrototypeSet:
+def with_overlay(prototypes: PrototypeSet, overlay: Overlay, thresholds: Mapping[str, float]) -> PrototypeSet:
     """The prototypes of bundle and labels made, then those of the own sounds, then the site's.
 
+    A sound of one's own that is like a label, as three clips of one's clock alarm are, and that label never
+    veto each other: each would make the other deaf.
+
+    thresholds: of the labels; an own sound is like the one whose threshold its prototypes pass most.
     Raises: BundleError if they are of another length.
     """
     sounds = overlay.sounds
@@ -94,9 +98,27 @@ def with_overlay(prototypes: PrototypeSet, overlay: Overlay) -> PrototypeSet:
             owners=np.append(prototypes.owners, owners).astype(np.intp),
             names=(*prototypes.names, *(sound.name for sound in sounds)),
             background=(*prototypes.background, *(False for _ in sounds)),
-            rivals_groups=(*prototypes.rivals_groups, *(None for _ in sounds)),
+            rivals_groups=_groups(prototypes, sounds, thresholds),
         )
     return with_site(prototypes, overlay.site)
+
+
+def _groups(
+    prototypes: PrototypeSet, sounds: Sequence[EnrolledSound], thresholds: Mapping[str, float]
+) -> tuple[str | None, ...]:
+    limits = np.array([thresholds.get(name, np.inf) for name in prototypes.names])
+    known: list[str | None] = list(prototypes.rivals_groups)
+    own: list[str | None] = []
+    for sound in sounds:
+        above = scores(sound.vectors, prototypes).max(axis=0) - limits
+        nearest = int(np.argmax(above))
+        if above[nearest] < 0:
+            own.append(None)
+            continue
+        # No group of a bundle is called so: theirs are printable.
+        known[nearest] = known[nearest] or f"\0{prototypes.names[nearest]}"
+        own.append(known[nearest])
+    return (*known, *own)
 
 
 def enrolled_elsewhere(words: Sequence[str], others: Sequence[Overlay]) -> str | None:

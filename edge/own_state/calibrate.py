@@ -8,7 +8,7 @@ from dataclasses import replace
 from edge.calibration.expectation import countable, expectation
 from edge.calibration.table import calibration_lines, expectation_json
 from edge.errors import BundleError, ConfigError
-from edge.labels import find_label
+from edge.labels import find_label, quoted
 from edge.manifest import LabelEntry
 from edge.overlay.content import Overlay
 from edge.own_state.place import StatePlace, rate_of, texts_of
@@ -35,6 +35,8 @@ def expect(arguments: Mapping[str, object], place: StatePlace) -> Answer:
 
 def _calibrated(arguments: Mapping[str, object], place: StatePlace, *, keeps: bool) -> Answer:
     words = texts_of(arguments, "labels") or tuple(place.pipeline.rules)
+    if keeps and arguments.get("reset") and not texts_of(arguments, "labels"):
+        return _reset(place, place.overlay().false_alarms)
     if not words:
         raise ConfigError('say which labels, such as: edge-listen calibrate --labels "dog bark,siren"')
     config = place.config_for(words)
@@ -100,8 +102,14 @@ def _rates(arguments: Mapping[str, object], place: StatePlace, now: Pipeline) ->
             name: rules.false_alarms for name in _named(words, known) if rules.false_alarms is not None
         }
     for words in asked:
-        single |= dict.fromkeys(_named(words, known), rate_of(asked, words))
-    return {name: single.get(name) or common or DEFAULT_PER_H for name in now.rules}
+        named = _named(words, known)
+        if not set(named) & set(now.rules):
+            raise ConfigError(
+                f"a rate for {quoted(words)} has no effect: it is not among the labels to calibrate"
+            )
+        single |= dict.fromkeys(named, rate_of(asked, words))
+    kept = now.overlay.false_alarms
+    return {name: single.get(name) or common or kept.get(name) or DEFAULT_PER_H for name in now.rules}
 
 
 def _named(words: str, known: Sequence[LabelEntry]) -> list[str]:

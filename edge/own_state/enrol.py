@@ -20,9 +20,11 @@ from edge.labels import find_label, fold, quoted
 from edge.overlay.content import Overlay
 from edge.overlay.labels import RESERVED, own_entries
 from edge.own_state.place import StatePlace, rate_of, text_of
+from edge.pipeline import Pipeline
 from edge.requests import Answer
 from edge.resampling import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, StreamingResampler
 from edge.rule_presets import trigger_rule
+from edge.site.cost import label_members
 from edge.times import rfc3339
 from edge.types import Embedding, Samples
 
@@ -67,8 +69,28 @@ def enrol_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:
         return replace(current, sounds=(*kept, enrolment.sound), false_alarms=rates)
 
     place.change(add)
-    in_force = pipeline.listening_for(place.config_for([name])).rules[name].on_threshold
-    return {**_told(enrolment), "in_force": in_force}
+    known = pipeline.listening_for(place.config_for([name]))
+    in_force = known.rules[name].on_threshold
+    return {**_told(enrolment), "in_force": in_force, "costs": _costs(place, known)}
+
+
+def _costs(place: StatePlace, known: Pipeline) -> list[dict[str, object]]:
+    """The bundle's labels of which fewer recordings are found with what was added."""
+    bundle, background = place.pipeline.bundle, place.pipeline.bundle.background
+    if background is None:
+        return []
+    alone, settings, found = bundle.prototypes(bundle.manifest.encoders[0]), known.settings, []
+    for label in bundle.manifest.labels:
+        if label.kind == "label":
+            threshold = known.thresholds[label.name]
+            rule = trigger_rule(
+                place.config.rules, threshold, bundle.manifest.rules, settings.window_s, settings.hop_s
+            )
+            before = label_members(label.name, rule, alone, background).n_found()
+            after = label_members(label.name, rule, known.prototypes, background).n_found()
+            if after < before:
+                found.append({"label": label.name, "before": before, "after": after})
+    return found
 
 
 def check_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:

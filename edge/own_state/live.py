@@ -44,12 +44,16 @@ class LiveRequests:
             if request.command == "learn-background":
                 self._learning = self._begin_learning(request, pipeline)
             elif request.command == "learn-cancel":
-                if self._learning is not None:
-                    self._learning.check_that_it_can_stop()
+                self._check_that_it_can_stop()
                 self._learning = None
             request.answer.set_result({"state": "none"} if self._learning is None else self._learning.state())
         except Exception as error:  # noqa: BLE001 - whatever is asked must not end the listening
             request.answer.set_exception(error if isinstance(error, SoundError) else SoundError(str(error)))
+
+    @property
+    def learning(self) -> Answer | None:
+        """How far the learning of the background is; None while there is none."""
+        return None if self._learning is None or self._learning.is_over else self._learning.state()
 
     def took(self, block: AudioBlock) -> None:
         """Take a block that is about to be heard."""
@@ -70,6 +74,11 @@ class LiveRequests:
         """Take what is listened for from now on."""
         if self._learning is not None:
             self._learning.changed(pipeline)
+
+    def _check_that_it_can_stop(self) -> None:
+        if self._learning is None or self._learning.is_over:
+            raise SoundError("no background is being learned")
+        self._learning.check_that_it_can_stop()
 
     def _begin_learning(self, request: Request, pipeline: Pipeline) -> _Learning:
         if self._learning is not None and not self._learning.is_over:
@@ -179,6 +188,6 @@ class _Learning:
 
 
 def _scored(pipeline: Pipeline) -> object:
-    """What a listener's view of the scores rests on: labels, their rules, and where they stand."""
+    """What a listener's view of the scores rests on: the labels, and where they stand."""
     names = pipeline.prototypes.names
-    return {label: (rule, names.index(label)) for label, rule in pipeline.rules.items()}
+    return {label: names.index(label) for label in pipeline.rules}

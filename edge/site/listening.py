@@ -25,7 +25,7 @@ __all__ = ["HeardSite", "SiteListener", "clear_scores", "learn"]
 STRETCH_WINDOWS = 50
 N_STRETCHES = 159
 """With the stretch not full yet, at most 8,000 windows: 8 MB where an embedding has 512 numbers."""
-LEAST_S = 60.0
+LEAST_S = 30.0
 NEARLY = 0.1
 """Windows this close below a threshold get prototypes of their own: it is they that become false alarms."""
 MOST_NEARLY, MOST_OTHER = 12, 4

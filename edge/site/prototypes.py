@@ -33,20 +33,6 @@ def with_site(prototypes: PrototypeSet, site: SiteBackground | None) -> Prototyp
     )
 
 
-def without_site(prototypes: PrototypeSet) -> PrototypeSet:
-    """The same without the site's, which come last."""
-    if not prototypes.names or prototypes.names[-1] != SITE_NAME:
-        return prototypes
-    kept = int(prototypes.first_of_name[-1])
-    return PrototypeSet(
-        vectors=prototypes.vectors[:kept],
-        owners=prototypes.owners[:kept],
-        names=prototypes.names[:-1],
-        background=prototypes.background[:-1],
-        rivals_groups=prototypes.rivals_groups[:-1],
-    )
-
-
 def site_prototypes(embeddings: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     """Spherical k-means (Dhillon & Modha, 2001), one centre more at a time; the same for the same embeddings.
 

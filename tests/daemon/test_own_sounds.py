@@ -172,9 +172,11 @@ def test_the_one_that_runs_enrols_and_keeps_what_it_listens_for(
         assert program.status()["labels"] == ["dog bark", "our doorbell"]
 
 
-def ring_until(program: Running, done: threading.Event) -> None:
+def ring_until(program: Running, done: threading.Event, seed: int) -> None:
+    rng = np.random.default_rng(seed)
     while not done.is_set():
-        feed(program, np.concatenate([rain(3, 0.005), tone(DOORBELL_HZ, 1.5), rain(3, 0.005)]))
+        sound = np.concatenate([rain(3, 0.005), tone(DOORBELL_HZ, 1.5), rain(3, 0.005)])
+        feed(program, sound + 0.001 * rng.standard_normal(len(sound)).astype(np.float32))
 
 
 def test_takes_are_recorded_by_the_one_that_runs(bundle: Path, environment: dict[str, str]) -> None:
@@ -188,10 +190,13 @@ def test_takes_are_recorded_by_the_one_that_runs(bundle: Path, environment: dict
         assert client.stdout is not None
         for number in range(3):
             line = client.stdout.readline().decode()
+            if number:
+                assert line.startswith("recorded 2")
+                line = client.stdout.readline().decode()
             assert line.startswith(f"make the sound now ({number + 1} of 3)")
             # The line comes before the request is there: sound goes on until the next one.
             done = threading.Event()
-            thread = threading.Thread(target=ring_until, args=(program, done))
+            thread = threading.Thread(target=ring_until, args=(program, done, number))
             thread.start()
             try:
                 if number == 2:
@@ -469,6 +474,47 @@ def test_a_label_that_a_background_learned_before_makes_deaf_is_warned_of(
         "--labels", "siren,dog bark", "--input", str(scene(tmp_path)), *rule, environment=environment
     )
     assert both.returncode == 0, both.stderr
-    warnings = [line for line in both.stderr.decode().splitlines() if "learned here" in line]
+    warnings = [line for line in both.stderr.decode().splitlines() if "enrolled and learned here" in line]
     assert len(warnings) == 1
     assert '"siren"' in warnings[0]
+
+
+def test_a_sound_that_is_like_a_label_makes_neither_deaf(
+    bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    done = edge_listen(
+        "enroll", "our siren", *rings(tmp_path, 1000.0), "--bundle", str(bundle), environment=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"closest: siren" in done.stdout
+    path = tmp_path / "street.wav"
+    soundfile.write(path, np.concatenate([rain(4, 0.02), tone(1000, 4), rain(5, 0.02)]), SAMPLE_RATE_HZ)
+    rule = tmp_path / "config.toml"
+    rule.write_text('[rules]\nrivals = "all"\nmargin = 0.02\n')
+    events = events_in(path, "siren,our siren", bundle, environment, "--config", str(rule))
+    assert {event["label"] for event in events} == {"siren", "our siren"}
+
+
+def test_one_recording_given_twice_is_refused(
+    bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    first, second, _ = rings(tmp_path)
+    done = edge_listen(
+        "enroll", "our bell", first, second, first, "--bundle", str(bundle), environment=environment
+    )
+    assert done.returncode == 2
+    assert "ring1.wav is the same recording as ring1.wav" in the_error(done.stderr)
+
+
+def test_a_labels_rate_in_the_configuration_wins_over_that_of_all(
+    bundle: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[listen]\nlabels = ["dog bark"]\n[rules.labels."dog bark"]\nfalse_alarms = "0.2/h"\n')
+    common = ("--config", str(config), "--bundle", str(bundle))
+    done = edge_listen("calibrate", *common, "--false-alarms", "9/h", "--json", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert [row["asked_per_h"] for row in json.loads(done.stdout)["rows"]] == [0.2]
+    own = ("--false-alarms", "9/h", "--false-alarms", "dog bark=3/h", "--json")
+    done = edge_listen("calibrate", *common, *own, environment=environment)
+    assert [row["asked_per_h"] for row in json.loads(done.stdout)["rows"]] == [3.0]

@@ -110,7 +110,7 @@ def test_every_row_says_where_it_comes_from_whoever_added_it(tmp_path: Path) -> 
     gate = EnrolledSound("our gate", unit_rows(1), ("gate.wav",), ("gate.wav",), 0.6, "")
     site = SiteBackground(unit_rows(3), "2026-11-26T14:00:00Z", 1800.0, -50.0)
     overlay = Overlay("ab" * 32, (doorbell, gate), site)
-    prototypes = with_overlay(with_labels(bundle.prototypes(bundle.encoder_entry()), made), overlay)
+    prototypes = with_overlay(with_labels(bundle.prototypes(bundle.encoder_entry()), made), overlay, {})
     assert prototype_origins(bundle, prototypes, overlay, made) == (
         *["one tone, from 1 recording"] * 3,
         "white noise, from 1 recording",

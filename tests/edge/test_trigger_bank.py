@@ -93,6 +93,7 @@ def test_a_window_without_scores_supports_nothing():
             supported_s=0.0,
             confirm_s=0.4,
             phase="idle",
+            off_threshold=0.5,
         ),
         LabelState(
             "bark",
@@ -105,6 +106,7 @@ def test_a_window_without_scores_supports_nothing():
             supported_s=0.0,
             confirm_s=0.4,
             phase="idle",
+            off_threshold=0.5,
         ),
     )
 
@@ -124,6 +126,7 @@ def test_a_state_names_the_best_rival_of_those_that_the_label_has():
             supported_s=0.0,
             confirm_s=0.4,
             phase="idle",
+            off_threshold=0.5,
         ),
         LabelState(
             "bark",
@@ -136,6 +139,7 @@ def test_a_state_names_the_best_rival_of_those_that_the_label_has():
             supported_s=0.2,
             confirm_s=0.4,
             phase="confirming",
+            off_threshold=0.5,
         ),
     )
 

@@ -210,6 +210,7 @@ def test_a_state_holds_the_scores_and_what_the_rule_asks_for():
         supported_s=0.0,
         confirm_s=1.0,
         phase="idle",
+        off_threshold=0.5,
     )
     trigger.step(HOP, HOP + WINDOW, 0.75, 0.625)
     assert trigger.state(0.75, "rain", 0.625) == LabelState(
@@ -223,6 +224,7 @@ def test_a_state_holds_the_scores_and_what_the_rule_asks_for():
         supported_s=0.5,
         confirm_s=1.0,
         phase="confirming",
+        off_threshold=0.5,
     )
 
 
