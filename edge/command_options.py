@@ -34,7 +34,7 @@ def command_parser(command: str) -> argparse.ArgumentParser:
     """The parser of one of `COMMANDS`."""
     parser = argparse.ArgumentParser(
         prog=f"edge-listen {command}",
-        description=f"Edge-listen {command}: {COMMANDS[command]}.",
+        description=f"edge-listen {command}: {COMMANDS[command]}.",
         formatter_class=Formatter,
         allow_abbrev=False,
     )

@@ -98,7 +98,7 @@ def _lines(answer: Mapping[str, Any]) -> list[str]:
             f"background of this place: {site['n_prototypes']} prototypes, learned on "
             f"{_day(site)} from {site['heard_s'] / 60:.0f} minutes at {site['level_dbfs']:.0f} dBFS"
         )
-    lines += [f"{label}: {rate:g} false alarms an hour" for label, rate in answer["false_alarms"].items()]
+    lines += [f"{label}: calibrated for {rate:g} an hour" for label, rate in answer["false_alarms"].items()]
     if not lines:
         lines.append("nothing was added to this bundle: see edge-listen enroll, calibrate, learn-background")
     if answer["generations"]:

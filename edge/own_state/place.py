@@ -84,7 +84,7 @@ def text_of(arguments: Mapping[str, object], name: str) -> str:
     """A text among a command's arguments. Raises: ConfigError."""
     value = arguments.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{name} must be a text")
+        raise ConfigError(f"{name} is missing or empty: give it in words")
     return value
 
 

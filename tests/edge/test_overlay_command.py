@@ -83,8 +83,8 @@ def test_it_shows_what_was_added(run: Run, store: OverlayStore) -> None:
         '"our doorbell": threshold 0.70, enrolled on 2024-05-01 from ring0.wav, ring1.wav',
         '"das Öltor": threshold -0.25, enrolled on 2024-05-01 from ring0.wav',
         "background of this place: 3 prototypes, learned on 2024-05-01 from 30 minutes at -52 dBFS",
-        "dog bark: 0.5 false alarms an hour",
-        "our doorbell: 2 false alarms an hour",
+        "dog bark: calibrated for 0.5 an hour",
+        "our doorbell: calibrated for 2 an hour",
         "to undo the last change: edge-listen overlay rollback",
         '"our kettle" was enrolled with another encoder: enrol it anew',
     ]
