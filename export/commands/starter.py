@@ -24,8 +24,8 @@ def add_parser(commands: Any) -> None:
         "starter",
         help="make the built-in bundle from ESC-50",
         description="Make the built-in bundle: train on the permissive clips of ESC-50's folds 1, 2, 3 and 5 "
-        "and on generated background, with YAMNet as the teacher, and write the bundle. Takes about an hour "
-        "and a quarter on two cores. Interrupt it at any time; the same command goes on where it stopped.",
+        "and on generated background, with YAMNet as the teacher, and write the bundle. Takes about two "
+        "hours on two cores. Interrupt it at any time; the same command goes on where it stopped.",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="an unpacked ESC-50 download (ESC-50-master)"
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--work", type=Path, default=Path("starter-work"), metavar="DIR",
-        help="where intermediate results are kept, about 5 GB (default: %(default)s)",
+        help="where intermediate results are kept, about 7 GB (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where the bundle goes (default: the built-in place)"
