@@ -23,8 +23,8 @@ from edge.errors import AudioSourceError, ConfigError
 from edge.labels import quoted
 from edge.options import asked_rates, flags_given, listen_config
 from edge.own_state.commands import ask_or_do, warn_of_unused
-from edge.own_state.enrol import plain_clip
 from edge.own_state.live import TAKE_TIMEOUT_S
+from edge.own_state.plain_clip import plain_clip
 from edge.pipeline import prepare
 from edge.sinks.text import standard_output, write_line
 from edge.sources.audio_file import AudioFileSource

@@ -5,6 +5,7 @@ The one that runs owns the state, so it is asked first; where none runs, the sam
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,58 +15,62 @@ from edge.control_client import NotRunningError, ask
 from edge.control_server import ANSWER_TIMEOUT_S
 from edge.errors import ConfigError
 from edge.overlay import answers as overlay_commands
-from edge.own_state.calibrate import calibrate, expect
-from edge.own_state.enrol import check_sound, enrol_sound, forget_sound
 from edge.own_state.place import StatePlace
-from edge.own_state.search import search
-from edge.own_state.site import forget_site, learn_site
 from edge.pipeline import prepare
 from edge.requests import Answer
 
 logger = logging.getLogger(__name__)
 
 Arguments = Mapping[str, object]
+Handler = Callable[[Arguments, StatePlace], Answer]
 
 
-def _show_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
+def show_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
+    """See `edge.overlay.answers`, as the next three."""
     return overlay_commands.show(place.store, place.encoder_sha256)
 
 
-def _export_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
+def export_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
+    """See `edge.overlay.answers`."""
     return overlay_commands.export_(place.store, place.encoder_sha256)
 
 
-def _import_overlay(arguments: Arguments, place: StatePlace) -> Answer:
+def import_overlay(arguments: Arguments, place: StatePlace) -> Answer:
+    """See `edge.overlay.answers`."""
     data, where = arguments.get("data"), arguments.get("where")
     return overlay_commands.import_(place.store, place.encoder_sha256, data, where, place.check)
 
 
-def _roll_back_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
+def roll_back_overlay(_arguments: Arguments, place: StatePlace) -> Answer:
+    """See `edge.overlay.answers`."""
     return overlay_commands.roll_back(place.store, place.encoder_sha256, place.check)
 
 
-READING: dict[str, Callable[[Arguments, StatePlace], Answer]] = {
-    "overlay-show": _show_overlay,
-    "overlay-export": _export_overlay,
-    "expect": expect,
-    "check-sound": check_sound,
-    "search": search,
+READING = {
+    "overlay-show": "commands:show_overlay",
+    "overlay-export": "commands:export_overlay",
+    "expect": "calibrate:expect",
+    "check-sound": "enrol:check_sound",
+    "search": "search:search",
 }
-CHANGING: dict[str, Callable[[Arguments, StatePlace], Answer]] = {
-    "enroll": enrol_sound,
-    "forget": forget_sound,
-    "calibrate": calibrate,
-    "learn-site": learn_site,
-    "forget-site": forget_site,
-    "overlay-import": _import_overlay,
-    "overlay-rollback": _roll_back_overlay,
+"""Command → module of this package and function in it. Imported when it is asked for: a start needs none."""
+CHANGING = {
+    "enroll": "enrol:enrol_sound",
+    "forget": "enrol:forget_sound",
+    "calibrate": "calibrate:calibrate",
+    "learn-site": "site:learn_site",
+    "forget-site": "site:forget_site",
+    "overlay-import": "commands:import_overlay",
+    "overlay-rollback": "commands:roll_back_overlay",
 }
 """After one of these, other labels, thresholds or backgrounds may hold."""
 
 
 def do(command: str, arguments: Arguments, place: StatePlace) -> Answer:
     """Do what a command asks for. Raises: SoundError of one line; then nothing has changed."""
-    return (READING | CHANGING)[command](arguments, place)
+    module, _, function = (READING | CHANGING)[command].partition(":")
+    handler: Handler = getattr(importlib.import_module(f"edge.own_state.{module}"), function)
+    return handler(arguments, place)
 
 
 def ask_or_do(

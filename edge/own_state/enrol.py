@@ -31,12 +31,6 @@ from edge.types import Embedding, Samples
 DEFAULT_PER_H = 0.5
 
 
-def plain_clip(name: str, samples: Samples, rate_hz: int) -> dict[str, object]:
-    """A clip as a request holds it: 16-bit samples in base64."""
-    pcm = np.clip(np.round(samples * 32767.0), -32768, 32767).astype("<i2")
-    return {"name": name, "rate_hz": rate_hz, "pcm": base64.b64encode(pcm.tobytes()).decode()}
-
-
 def enrol_sound(arguments: Mapping[str, object], place: StatePlace) -> Answer:
     """Make a label of clips.
 

@@ -8,8 +8,8 @@ from concurrent.futures import Future
 
 from edge.enrolment.takes import TakeRecorder
 from edge.errors import ConfigError, SoundError
-from edge.own_state.enrol import plain_clip
 from edge.own_state.place import number_of
+from edge.own_state.plain_clip import plain_clip
 from edge.pipeline import Pipeline
 from edge.recognizer import WindowReport
 from edge.requests import Answer, Request
