@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-from enrolment_results import Results, table
+from enrolment_results import Results, kinds_table, table
 
 from edge.background import Background
 from edge.bundle import Bundle, load_bundle
@@ -28,13 +28,13 @@ from edge.frontend import LogMelFrontEnd, fit_window
 from edge.overlay.content import EnrolledSound, Overlay
 from edge.overlay.labels import with_overlay
 from edge.recognizer import Recognizer, RecognizerSettings
-from edge.rule_presets import trigger_rule
+from edge.rule_presets import of_own_sound, trigger_rule
 from edge.scoring import PrototypeSet, scores
 from edge.trigger_bank import TriggerBank
 from edge.trigger_rule import TriggerRule
 from edge.types import AudioBlock, Embedding, Encoder, LogMel, Samples
 from export.background.build import make_background
-from export.background.generated import generated_recordings
+from export.background.generated import ALL_KINDS, generated_recordings
 from export.background.heard_store import HeardStore
 from export.background.hearing import Ear, Heard, recognizer_settings
 from export.starter.build import StarterSettings, build_starter
@@ -103,7 +103,9 @@ class Hours:
 def rule_at(bundle: Bundle, threshold: float) -> TriggerRule:
     """An own sound's rule by default."""
     manifest = bundle.manifest
-    return trigger_rule(RuleSettings(), threshold, manifest.rules, manifest.window_s, manifest.hop_s)
+    return trigger_rule(
+        of_own_sound(RuleSettings()), threshold, manifest.rules, manifest.window_s, manifest.hop_s
+    )
 
 
 def without_names(prototypes: PrototypeSet, names: Sequence[str]) -> PrototypeSet:
@@ -171,11 +173,11 @@ def is_told(place: Place, sound: EnrolledSound, samples: Samples) -> bool:
     return any(event.kind == "onset" for event in [*events, *recognizer.flush()])
 
 
-def n_alarms(place: Place, sound: EnrolledSound) -> int:
-    """Events in the test background."""
+def alarms_by_kind(place: Place, sound: EnrolledSound) -> dict[str, int]:
+    """Events in each kind of the test background."""
     prototypes, rules, settings = place.prototypes(sound), place.rules(sound), place.settings
-    n = 0
-    for heard in place.test:
+    n = dict.fromkeys(ALL_KINDS, 0)
+    for kind, heard in zip(itertools.cycle(ALL_KINDS), place.test, strict=False):
         bank = TriggerBank(prototypes, rules, settings.window_hop, RATE_HZ)
         of_window = dict(
             zip(heard.position.tolist(), scores(heard.embeddings.astype(np.float32), prototypes), strict=True)
@@ -183,7 +185,7 @@ def n_alarms(place: Place, sound: EnrolledSound) -> int:
         for number in range(int(heard.position.max(initial=-1)) + 1):
             start = number * settings.window_hop
             stepped = bank.step(start, start + settings.window_length, of_window.get(number))
-            n += sum(event.kind == "onset" for event in stepped[0])
+            n[kind] += sum(event.kind == "onset" for event in stepped[0])
     return n
 
 
@@ -209,7 +211,10 @@ def judge(
         sound = enrolment.sound
         results.thresholds.append(sound.threshold)
         results.expected.append(enrolment.expected.per_h if enrolment.expected else np.nan)
-        results.alarms.append(n_alarms(place, sound))
+        by_kind = alarms_by_kind(place, sound)
+        results.alarms.append(sum(by_kind.values()))
+        for kind, n in by_kind.items():
+            results.by_kind[kind] = results.by_kind.get(kind, 0) + n
         for clip in (clip for clip in own if clip.fold == second):
             results.found.setdefault(clip.filename, []).append(is_told(place, sound, read(clip)))
             results.sources[clip.filename] = clip.source_id
@@ -286,7 +291,7 @@ def main() -> None:
         lines.append(
             f"The encoder was trained on {', '.join(sorted(trained))}: this shows nothing of new sounds."
         )
-    lines += ["", *table(results, hours)]
+    lines += ["", *table(results, hours), "", *kinds_table(results, hours / len(ALL_KINDS))]
     print("\n".join(lines))
     if options.out is not None:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

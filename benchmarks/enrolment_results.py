@@ -18,6 +18,7 @@ class Results:
     found: dict[str, list[bool]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     alarms: list[int] = field(default_factory=list)
+    by_kind: dict[str, int] = field(default_factory=dict)
     expected: list[float] = field(default_factory=list)
     thresholds: list[float] = field(default_factory=list)
     others: list[bool] = field(default_factory=list)
@@ -44,6 +45,16 @@ def table(results: Mapping[str, Results], hours: float) -> Iterator[str]:
             f"| {max(of_class.alarms) / hours:.1f}/h | {np.median(of_class.expected):.2f} "
             f"| {share(of_class.others)} | {share(of_class.complained)} | {share(of_class.named)} |"
         )
+
+
+def kinds_table(results: Mapping[str, Results], hours_a_kind: float) -> Iterator[str]:
+    """Lines of Markdown: false alarms an hour of each kind of background."""
+    kinds = next(iter(results.values())).by_kind
+    yield f"| false alarms/h of | {' | '.join(kinds)} |"
+    yield "|-|" + "-|" * len(kinds)
+    for name, of_class in results.items():
+        hours = hours_a_kind * len(of_class.alarms)
+        yield f"| {name} | " + " | ".join(f"{n / hours:.2f}" for n in of_class.by_kind.values()) + " |"
 
 
 def share(hits: Sequence[bool]) -> str:

@@ -16,7 +16,7 @@ from edge.manifest import EncoderEntry, LabelEntry, Manifest
 from edge.overlay.content import Overlay
 from edge.overlay.labels import enrolled_elsewhere, own_entries, usable, with_overlay
 from edge.recognizer import RecognizerSettings
-from edge.rule_presets import trigger_rule
+from edge.rule_presets import of_own_sound, trigger_rule
 from edge.rule_sentence import rule_sentence
 from edge.scoring import PrototypeSet
 from edge.site.cost import MAX_LABEL_COST, label_members
@@ -74,6 +74,7 @@ def choose_labels(
     labels = resolve_labels(words, known, _way_to_add(manifest)) if words else []
     own_rules = _rules_by_name(config, known, labels, any_words=manifest.text_encoder is not None)
     chosen = {name: own_rules.get(name, config.rules) for name in labels}
+    chosen |= {entry.name: of_own_sound(chosen[entry.name]) for entry in own if entry.name in chosen}
     thresholds = {e.name: e.thresholds[entry.name] for e in known if e.kind == "label"}
     prototypes = with_overlay(with_labels(bundle.prototypes(entry), made), overlay, thresholds)
     thresholds |= _thresholds_by_rate(chosen, thresholds, prototypes, bundle, overlay, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from edge.config import RuleSettings
 from edge.manifest_entries import RuleDefaults
@@ -88,3 +89,12 @@ def trigger_rule(
         max_s=chosen("max_s", math.inf),
         one_shot=bool(chosen("one_shot")),
     )
+
+
+def of_own_sound(rules: RuleSettings) -> RuleSettings:
+    """The rules of a sound of one's own, which has no rivals unless they are asked for.
+
+    Its prototypes tell it from all other sounds already, and their scores are lower than other labels', see
+    `edge.enrolment.sharpening`.
+    """
+    return replace(rules, rivals=rules.rivals or "none")

@@ -15,6 +15,7 @@ from edge.background import Background
 from edge.calibration.false_alarms import Rate
 from edge.enrolment.check import Conflict, OddClip, alikeness, conflicts, odd_clips
 from edge.enrolment.prototypes import own_cosine, sound_of, without
+from edge.enrolment.sharpening import sharpened
 from edge.enrolment.threshold import ChosenThreshold, choose_threshold, found_levels
 from edge.enrolment.trim import sound_bounds
 from edge.enrolment.windows import ClipWindows, clip_windows
@@ -123,7 +124,10 @@ def enrol(
     sound = sound_of(name, heard, alike.group, created)
     left_out = [sound_of(name, *without(heard, alike.group, i), created) for i in range(len(heard))]
     own = [own_cosine(clip, others) for clip, others in zip(heard, left_out, strict=True)]
-    chosen = _chosen(sound, left_out, heard, ground, per_h)
+    sound = sharpened(sound, ground.background)
+    chosen = _chosen(
+        sound, [sharpened(others, ground.background) for others in left_out], heard, ground, per_h
+    )
     return Enrolment(
         sound=replace(sound, threshold=chosen.threshold),
         odd=odd,

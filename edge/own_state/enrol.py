@@ -23,7 +23,7 @@ from edge.own_state.place import StatePlace, rate_of, text_of
 from edge.pipeline import Pipeline
 from edge.requests import Answer
 from edge.resampling import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, StreamingResampler
-from edge.rule_presets import trigger_rule
+from edge.rule_presets import of_own_sound, trigger_rule
 from edge.site.cost import label_members
 from edge.times import rfc3339
 from edge.types import Embedding, Samples
@@ -181,7 +181,7 @@ def _ground(name: str, place: StatePlace, others: Overlay) -> Ground:
     return Ground(
         prototypes=known.prototypes,
         background=pipeline.bundle.background,
-        rule=trigger_rule(rules, 0.5, manifest.rules, settings.window_s, settings.hop_s),
+        rule=trigger_rule(of_own_sound(rules), 0.5, manifest.rules, settings.window_s, settings.hop_s),
         thresholds=known.thresholds,
         embed=embed,
         window_length=settings.window_length,

@@ -490,7 +490,7 @@ def test_a_sound_that_is_like_a_label_makes_neither_deaf(
     path = tmp_path / "street.wav"
     soundfile.write(path, np.concatenate([rain(4, 0.02), tone(1000, 4), rain(5, 0.02)]), SAMPLE_RATE_HZ)
     rule = tmp_path / "config.toml"
-    rule.write_text('[rules]\nrivals = "all"\nmargin = 0.02\n')
+    rule.write_text('[rules.labels.siren]\nrivals = "all"\nmargin = 0.02\n')
     events = events_in(path, "siren,our siren", bundle, environment, "--config", str(rule))
     assert {event["label"] for event in events} == {"siren", "our siren"}
 

@@ -192,11 +192,23 @@ def test_fewer_false_alarms_take_a_higher_threshold(ground: Ground) -> None:
 
 
 def test_a_rate_rarer_than_what_was_heard_takes_a_threshold_just_above_all_of_it(ground: Ground) -> None:
-    enrolment = enrol("our siren", rings(1040.0), ground, CREATED, per_h=0.01)
-    rare = enrol("our siren", rings(1040.0), ground, CREATED, per_h=0.001)
+    enrolment = enrol("our siren", rings(1000.0), ground, CREATED, per_h=0.01)
+    rare = enrol("our siren", rings(1000.0), ground, CREATED, per_h=0.001)
     assert rare.sound.threshold == enrolment.sound.threshold
     assert "0.001 false alarms an hour can't be promised" in rare.notes[0]
     assert rare.n_found == 3
+
+
+def test_a_background_turns_prototypes_to_where_the_sound_differs(ground: Ground) -> None:
+    """Not to its middle: that is as near to what all sounds share."""
+    heard = rings(1040.0)
+    plain = enrol("our siren", heard, replace(ground, background=None), CREATED).sound.vectors
+    turned = enrol("our siren", heard, ground, CREATED).sound.vectors
+    assert turned.shape == plain.shape
+    assert np.linalg.norm(turned, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert ground.background is not None
+    of_all = ground.background.embeddings.mean(axis=0)
+    assert abs(float(turned[0] @ of_all)) < abs(float(plain[0] @ of_all))
 
 
 def test_windows_are_those_that_hold_half_of_the_sound() -> None:
