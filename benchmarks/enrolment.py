@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -102,10 +103,8 @@ class Hours:
 
 def rule_at(bundle: Bundle, threshold: float) -> TriggerRule:
     """An own sound's rule by default."""
-    manifest = bundle.manifest
-    return trigger_rule(
-        of_own_sound(RuleSettings()), threshold, manifest.rules, manifest.window_s, manifest.hop_s
-    )
+    manifest, own = bundle.manifest, of_own_sound(RuleSettings())
+    return trigger_rule(own, threshold, manifest.rules, manifest.window_s, manifest.hop_s)
 
 
 def without_names(prototypes: PrototypeSet, names: Sequence[str]) -> PrototypeSet:
@@ -173,10 +172,10 @@ def is_told(place: Place, sound: EnrolledSound, samples: Samples) -> bool:
     return any(event.kind == "onset" for event in [*events, *recognizer.flush()])
 
 
-def alarms_by_kind(place: Place, sound: EnrolledSound) -> dict[str, int]:
+def alarms_by_kind(place: Place, sound: EnrolledSound) -> Counter[str]:
     """Events in each kind of the test background."""
     prototypes, rules, settings = place.prototypes(sound), place.rules(sound), place.settings
-    n = dict.fromkeys(ALL_KINDS, 0)
+    n = Counter(dict.fromkeys(ALL_KINDS, 0))
     for kind, heard in zip(itertools.cycle(ALL_KINDS), place.test, strict=False):
         bank = TriggerBank(prototypes, rules, settings.window_hop, RATE_HZ)
         of_window = dict(
@@ -212,9 +211,8 @@ def judge(
         results.thresholds.append(sound.threshold)
         results.expected.append(enrolment.expected.per_h if enrolment.expected else np.nan)
         by_kind = alarms_by_kind(place, sound)
-        results.alarms.append(sum(by_kind.values()))
-        for kind, n in by_kind.items():
-            results.by_kind[kind] = results.by_kind.get(kind, 0) + n
+        results.alarms.append(by_kind.total())
+        results.by_kind.update(by_kind)
         for clip in (clip for clip in own if clip.fold == second):
             results.found.setdefault(clip.filename, []).append(is_told(place, sound, read(clip)))
             results.sources[clip.filename] = clip.source_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ class Results:
     found: dict[str, list[bool]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     alarms: list[int] = field(default_factory=list)
-    by_kind: dict[str, int] = field(default_factory=dict)
+    by_kind: Counter[str] = field(default_factory=Counter)
     expected: list[float] = field(default_factory=list)
     thresholds: list[float] = field(default_factory=list)
     others: list[bool] = field(default_factory=list)
