@@ -19,7 +19,7 @@ from edge.recognizer import RecognizerSettings
 from edge.rule_presets import of_own_sound, trigger_rule
 from edge.rule_sentence import rule_sentence
 from edge.scoring import PrototypeSet
-from edge.site.cost import MAX_LABEL_COST, label_members
+from edge.site.cost import MAX_LABEL_COST, found_alone_and_beside
 from edge.trigger import TriggerRule
 
 logger = logging.getLogger(__name__)
@@ -186,13 +186,11 @@ def _warn_of_deafness(
     if overlay.site is None and not overlay.sounds:
         return
     background = bundle.background
-    names = {label.name for label in bundle.manifest.labels}
+    alone = bundle.prototypes(bundle.manifest.encoders[0])
     for label, rule in rules.items():
-        if background is None or label not in names:
+        if background is None or label not in alone.names:
             continue
-        alone = bundle.prototypes(bundle.manifest.encoders[0])
-        before = label_members(label, rule, alone, background).n_found()
-        after = label_members(label, rule, prototypes, background).n_found()
+        before, after = found_alone_and_beside(label, rule, alone, prototypes, background)
         if before - after > max(1.0, MAX_LABEL_COST * before):
             logger.warning(
                 "with what was enrolled and learned here, %d of %d recordings of %s are found that were "

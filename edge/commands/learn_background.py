@@ -74,7 +74,7 @@ def _learn_here(config: ListenConfig, wanted_s: float, max_cost: float) -> Answe
             if block is not None:
                 recognizer.push(block)
             _show(listener.heard_s, wanted_s)
-            if listener.heard_s >= wanted_s:
+            if listener.is_done:
                 break
     if stoppable.was_stopped:
         raise AudioSourceError("stopped before enough was heard: nothing has changed")

@@ -24,7 +24,7 @@ from edge.pipeline import Pipeline
 from edge.requests import Answer
 from edge.resampling import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, StreamingResampler
 from edge.rule_presets import of_own_sound, trigger_rule
-from edge.site.cost import label_members
+from edge.site.cost import found_alone_and_beside
 from edge.times import rfc3339
 from edge.types import Embedding, Samples
 
@@ -80,8 +80,7 @@ def _costs(place: StatePlace, known: Pipeline) -> list[dict[str, object]]:
             rule = trigger_rule(
                 place.config.rules, threshold, bundle.manifest.rules, settings.window_s, settings.hop_s
             )
-            before = label_members(label.name, rule, alone, background).n_found()
-            after = label_members(label.name, rule, known.prototypes, background).n_found()
+            before, after = found_alone_and_beside(label.name, rule, alone, known.prototypes, background)
             if after < before:
                 found.append({"label": label.name, "before": before, "after": after})
     return found

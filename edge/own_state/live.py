@@ -157,7 +157,7 @@ class _Learning:
             return
         self._listener.saw(report)
         self._heard_s = self._listener.heard_s
-        if self._heard_s < self._wanted_s:
+        if not self._listener.is_done:
             return
         try:
             heard = self._listener.heard()

@@ -71,6 +71,19 @@ def label_members(
     return LabelMembers(label, rule, embeddings, own, best_rival, recording, position, background.hop_s)
 
 
+def found_alone_and_beside(
+    label: str, rule: TriggerRule, alone: PrototypeSet, beside: PrototypeSet, background: Background
+) -> tuple[int, int]:
+    """How many recordings of a label are told by the bundle's prototypes, and with what was added to them.
+
+    alone: the bundle's. beside: the same first, and others behind them.
+    """
+    return (
+        label_members(label, rule, alone, background).n_found(),
+        label_members(label, rule, beside, background).n_found(),
+    )
+
+
 def left_within_cost(
     members: list[LabelMembers], vectors: NDArray[np.float32], max_cost: float
 ) -> tuple[NDArray[np.intp], list[str]]:
